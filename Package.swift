@@ -1,0 +1,93 @@
+// swift-tools-version: 6.2
+// The layer table: the only place where edges between targets are declared. See ARCHITECTURE.md.
+import PackageDescription
+
+let settings: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("ExistentialAny"),
+    .strictMemorySafety(),
+    .treatAllWarnings(as: .error),
+]
+
+/// One row of the layer table: a target and the targets of lower rows that it uses.
+func layer(_ name: String, _ uses: [Target.Dependency] = []) -> Target {
+    .target(name: name, dependencies: uses, swiftSettings: settings)
+}
+
+/// The tests of one target, beside what only tests may use.
+func tests(_ name: String, _ uses: [Target.Dependency] = []) -> Target {
+    .testTarget(
+        name: "\(name)Tests", dependencies: [.init(stringLiteral: name)] + uses, swiftSettings: settings)
+}
+
+let package = Package(
+    name: "inquest",
+    products: [.executable(name: "inquest", targets: ["inquest"])],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2")
+    ],
+    targets: [
+        // C libraries and the one C file of ours, each behind one wrapper.
+        .target(name: "CMapping"),
+        .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
+        .systemLibrary(name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"])]),
+        .systemLibrary(name: "CSnappy", providers: [.apt(["libsnappy-dev"])]),
+
+        // 1
+        layer("Bytes", ["CMapping"]),
+        // 2
+        layer("Codecs", ["Bytes", "CZlib", "CZstd", "CSnappy"]),
+        layer("DebugModel", ["Bytes"]),
+        // 3
+        layer("ELF", ["Bytes", "Codecs"]),
+        layer("Memory", ["Bytes"]),
+        // 4
+        layer("Machine", ["Bytes", "Memory", "DebugModel"]),
+        layer("Dump", ["Bytes", "Codecs", "ELF", "Memory"]),
+        layer("DebugInfo", ["Bytes", "Codecs", "DebugModel", "ELF"]),
+        // 5
+        layer("Unwind", ["Bytes", "DebugModel", "Memory", "Machine"]),
+        // 7
+        layer("Target", ["Bytes", "DebugModel", "Memory", "Machine", "Unwind"]),
+        // 8
+        layer("Capabilities", ["Bytes", "Memory", "Target", "Unwind"]),
+        // 9
+        layer("Pipeline", ["Bytes", "DebugModel", "Memory", "Target", "Capabilities"]),
+        // 10
+        layer(
+            "Commands", ["Bytes", "DebugModel", "Memory", "Machine", "Unwind", "Target", "Capabilities", "Pipeline"]),
+        layer(
+            "LinuxKernel",
+            [
+                "Bytes", "DebugModel", "Memory", "Machine", "DebugInfo", "Unwind", "Target", "Capabilities", "Pipeline",
+            ]),
+        layer("Rendering", ["Bytes", "Target", "Pipeline"]),
+        // 11
+        .executableTarget(
+            name: "inquest",
+            dependencies: [
+                "Bytes", "DebugModel", "ELF", "Memory", "Dump", "DebugInfo", "Machine", "Unwind", "Target",
+                "Capabilities", "Pipeline", "Commands", "LinuxKernel", "Rendering",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            swiftSettings: settings),
+
+        // For tests alone.
+        layer("FixtureKit", ["Bytes", "Codecs", "DebugModel", "ELF", "Memory", "Dump", "CZlib", "CZstd", "CSnappy"]),
+        tests("Bytes"),
+        tests("Codecs", ["Bytes", "FixtureKit"]),
+        tests("DebugModel", ["Bytes"]),
+        tests("ELF", ["Bytes", "Codecs", "FixtureKit"]),
+        tests("Memory", ["Bytes", "FixtureKit"]),
+        tests("Dump", ["Bytes", "Codecs", "ELF", "Memory", "FixtureKit"]),
+        tests("DebugInfo", ["Bytes", "Codecs", "DebugModel", "ELF", "FixtureKit"]),
+        tests("Machine", ["Bytes", "DebugModel", "Memory", "FixtureKit"]),
+        tests("Unwind", ["Bytes", "DebugModel", "Memory", "Machine", "FixtureKit"]),
+        tests("Target", ["Bytes", "DebugModel", "Memory", "Machine", "Unwind", "FixtureKit"]),
+        tests("Pipeline", ["Bytes", "DebugModel", "Memory", "Target", "Capabilities"]),
+        tests("Commands", ["Bytes", "DebugModel", "Memory", "Target", "Capabilities", "Pipeline", "FixtureKit"]),
+        tests("Rendering", ["Target", "Pipeline"]),
+    ]
+)

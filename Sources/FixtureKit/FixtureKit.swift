@@ -1,0 +1,1 @@
+// What belongs here: see ARCHITECTURE.md.

@@ -1,0 +1,6 @@
+// The composition root.
+
+@main
+struct Inquest {
+    static func main() {}
+}
