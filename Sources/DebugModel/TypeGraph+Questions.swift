@@ -44,3 +44,69 @@ extension TypeGraph {
         return nil
     }
 }
+
+extension TypeGraph {
+    /// The offset in bytes of `a.b.c` (array subscripts are not read) from the start of `id`.
+    package func offset(ofPath path: String, in id: TypeID) throws -> UInt64? {
+        var offset: UInt64 = 0
+        var current = id
+        for part in path.split(separator: ".") {
+            guard let member = try member(String(part), of: current) else { return nil }
+            offset &+= member.bitOffset / 8
+            current = member.type
+        }
+        return offset
+    }
+
+    /// The type as C spells it: `struct list_head *`, `char [16]`, `int (*)(void *)`.
+    package func spelling(_ id: TypeID) throws -> String { try declaration(of: "", type: id) }
+
+    /// A declaration of `name` with this type: `char comm[16]`, `void (*func)(struct work_struct *)`.
+    package func declaration(of name: String, type id: TypeID) throws -> String {
+        try declare(id, name, depth: 0)
+    }
+
+    /// C's inside-out rule: what binds tighter to the name is written first.
+    private func declare(_ id: TypeID, _ inner: String, depth: Int) throws -> String {
+        func join(_ left: String) -> String { inner.isEmpty ? left : left + " " + inner }
+        guard depth < 64 else { return join("...") }
+        switch try type(id) {
+        case .void: return join("void")
+        case .integer(let integer): return join(integer.name)
+        case .float(let name, _): return join(name)
+        case .typedef(let name, _): return join(name)
+        case .aggregate(let aggregate):
+            return join(aggregate.kind.prefix + (aggregate.name.isEmpty ? "{...}" : aggregate.name))
+        case .enumeration(let enumeration):
+            return join("enum " + (enumeration.name.isEmpty ? "{...}" : enumeration.name))
+        case .incomplete(let kind, let name): return join(kind.prefix + name)
+        case .qualified(let qualifier, let target):
+            let word =
+                switch qualifier {
+                case .const: "const"
+                case .volatile: "volatile"
+                case .restrict: "restrict"
+                case .atomic: "_Atomic"
+                }
+            // A qualified pointer carries its qualifier behind the star; everything else in front.
+            if case .pointer = try type(target) {
+                return try declare(target, inner.isEmpty ? word : word + " " + inner, depth: depth + 1)
+            }
+            return word + " " + (try declare(target, inner, depth: depth + 1))
+        case .pointer(let target, _):
+            let starred: String
+            switch try type(target) {
+            case .array, .function: starred = "(*\(inner))"
+            default: starred = "*" + inner
+            }
+            return try declare(target, starred, depth: depth + 1)
+        case .array(let array):
+            return try declare(array.element, inner + "[" + (array.count.map { "\($0)" } ?? "") + "]", depth: depth + 1)
+        case .function(let function):
+            var parameters = try function.parameters.map { try declare($0.type, "", depth: depth + 1) }
+            if function.isVariadic { parameters.append("...") }
+            let list = parameters.isEmpty ? "void" : parameters.joined(separator: ", ")
+            return try declare(function.result, "\(inner)(\(list))", depth: depth + 1)
+        }
+    }
+}

@@ -58,13 +58,18 @@ package final class TypeGraph: Sendable {
 
     package init() {}
 
-    /// Adds a source; earlier ones win where both define a name.
-    package func add(_ source: any TypeSource) {
+    /// Adds a source; earlier ones win where both define a name. Returns its number, for `number(of:source:)`.
+    @discardableResult
+    package func add(_ source: any TypeSource) -> Int {
         state.withLock {
             $0.sources.append(source)
             $0.found.removeAll()
+            return $0.sources.count - 1
         }
     }
+
+    /// The number of a type that a source refers to, as for a variable's type.
+    package func number(of reference: TypeReference, source: Int) -> TypeID { reserve(reference, source: source) }
 
     /// The type behind a number. Throws what its source throws when it cannot be read; not remembered, so that a
     /// second look fails the same way.

@@ -1,0 +1,106 @@
+// A command: what it is called, what it takes, what it does.
+
+package import Capabilities
+package import Target
+
+/// Takes what a command emits.
+package typealias Emit = (Datum) throws -> Void
+
+/// A command, or a stage of a pipeline. Made anew for each use.
+package protocol Stage: SendableMetatype {
+    static var manual: Manual { get }
+    init(_ arguments: Arguments) throws
+    /// Called for each datum that flows in; not called for the first command of a line.
+    func receive(_ datum: Datum, _ context: Context, _ emit: Emit) throws
+    /// Called once, after the input has ended. A command without input does its work here.
+    func finish(_ context: Context, _ emit: Emit) throws
+}
+
+extension Stage {
+    package func receive(_ datum: Datum, _ context: Context, _ emit: Emit) throws {
+        throw UsageError("\(Self.manual.name) takes no input from another command")
+    }
+}
+
+/// What a stage may ask for beside its arguments.
+package struct Context: Sendable {
+    package let kernel: any Kernel
+    package let catalog: Catalog
+    /// What could not be read while the command ran; shown after its output.
+    package let gaps: Gaps
+    package let journal: Journal
+
+    package init(kernel: any Kernel, catalog: Catalog, gaps: Gaps, journal: Journal) {
+        self.kernel = kernel
+        self.catalog = catalog
+        self.gaps = gaps
+        self.journal = journal
+    }
+
+    package var target: Target { kernel.target }
+}
+
+/// The user asked for something that does not exist or in a way that cannot be understood.
+package struct UsageError: Error, Sendable, Equatable, CustomStringConvertible {
+    package let description: String
+
+    package init(_ description: String) { self.description = description }
+}
+
+/// A command could not do what it was asked, for the stated reason.
+package struct CommandError: Error, Sendable, Equatable, CustomStringConvertible {
+    package let description: String
+
+    package init(_ description: String) { self.description = description }
+}
+
+/// A command's page of the manual. The reference, `help` and the tests read the same text.
+package struct Manual: Sendable {
+    package struct Option: Sendable {
+        /// With its dash: "-m", "--physical".
+        package let flag: String
+        /// What stands after it; nil for a switch.
+        package let argument: String?
+        package let meaning: String
+
+        package init(_ flag: String, _ argument: String? = nil, _ meaning: String) {
+            self.flag = flag
+            self.argument = argument
+            self.meaning = meaning
+        }
+    }
+    package struct Example: Sendable {
+        /// A command line that works on a real dump of the repository.
+        package let line: String
+        package let meaning: String
+
+        package init(_ line: String, _ meaning: String) {
+            self.line = line
+            self.meaning = meaning
+        }
+    }
+    package let name: String
+    /// Other names for the same command.
+    package let aliases: [String]
+    /// The words after the name: "[PID|ADDRESS]...".
+    package let synopsis: String
+    /// One line, without a full stop.
+    package let summary: String
+    /// Paragraphs; may be empty.
+    package let text: String
+    package let options: [Option]
+    package let examples: [Example]
+
+    package init(
+        name: String, aliases: [String] = [], synopsis: String = "", summary: String, text: String = "",
+        options: [Option] = [], examples: [Example]
+    ) {
+        self.name = name
+        self.aliases = aliases
+        self.synopsis = synopsis
+        self.summary = summary
+        self.text = text
+        self.options = options
+        self.examples = examples
+    }
+}
