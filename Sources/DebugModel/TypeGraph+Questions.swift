@@ -32,11 +32,18 @@ extension TypeGraph {
     }
 
     /// A member found by name, also through anonymous members: its type and its offset from the start of `id`, in bits.
-    package func member(_ name: String, of id: TypeID, depth: Int = 0) throws -> Member? {
+    package func member(_ name: String, of id: TypeID) throws -> Member? {
+        if let known = knownMember(name, of: id) { return known }
+        let member = try findMember(name, of: id, depth: 0)
+        remember(member, named: name, of: id)
+        return member
+    }
+
+    private func findMember(_ name: String, of id: TypeID, depth: Int) throws -> Member? {
         guard depth < 32, case .aggregate(let aggregate) = try stripped(id).type else { return nil }
         if let direct = aggregate.members.first(where: { $0.name == name }) { return direct }
         for outer in aggregate.members where outer.name.isEmpty {
-            guard let inner = try member(name, of: outer.type, depth: depth + 1) else { continue }
+            guard let inner = try findMember(name, of: outer.type, depth: depth + 1) else { continue }
             return Member(
                 name: inner.name, type: inner.type, bitOffset: outer.bitOffset &+ inner.bitOffset,
                 bitSize: inner.bitSize)

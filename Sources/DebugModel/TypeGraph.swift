@@ -38,11 +38,18 @@ package final class TypeGraph: Sendable {
         let name: String
     }
 
+    private struct MemberKey: Hashable {
+        let type: TypeID
+        let name: String
+    }
+
     private struct State {
         var sources: [any TypeSource] = []
         var entries: [Entry?] = [nil]
         var numbers: [Key: TypeID] = [:]
         var found: [NameKey: [TypeID]] = [:]
+        var best: [NameKey: TypeID] = [:]
+        var members: [MemberKey: Member?] = [:]
         var made: [Made: TypeID] = [:]
     }
 
@@ -64,6 +71,7 @@ package final class TypeGraph: Sendable {
         state.withLock {
             $0.sources.append(source)
             $0.found.removeAll()
+            $0.best.removeAll()
             return $0.sources.count - 1
         }
     }
@@ -121,9 +129,26 @@ package final class TypeGraph: Sendable {
         return result
     }
 
-    /// The best definition of a name, or nil when no source knows it.
+    /// The best definition of a name: of the first source that has a complete one, so that later sources are not
+    /// even opened; else a declaration; nil when no source knows the name.
     package func lookup(_ kind: TypeKind, _ name: String) throws -> TypeID? {
-        try lookupAll(kind, name).first
+        let key = NameKey(kind: kind, name: name)
+        let (known, sources) = state.withLock { ($0.best[key], $0.sources) }
+        if let known { return known }
+        var declaration: TypeID?
+        for (index, source) in sources.enumerated() {
+            for reference in try source.find(kind, name) {
+                let id = reserve(reference, source: index)
+                if case .incomplete = try type(id) {
+                    declaration = declaration ?? id
+                    continue
+                }
+                state.withLock { $0.best[key] = id }
+                return id
+            }
+        }
+        if let declaration { state.withLock { $0.best[key] = declaration } }
+        return declaration
     }
 
     /// The names of a kind in all sources, sorted, each once.
@@ -164,5 +189,14 @@ package final class TypeGraph: Sendable {
         make(
             .integer(name, size, signed),
             .integer(IntegerType(name: name, size: size, encoding: signed ? .signed : .unsigned)))
+    }
+
+    /// What was found out about a member before; bounded by the types that are looked at.
+    func knownMember(_ name: String, of type: TypeID) -> Member?? {
+        state.withLock { $0.members[MemberKey(type: type, name: name)] }
+    }
+
+    func remember(_ member: Member?, named name: String, of type: TypeID) {
+        state.withLock { $0.members[MemberKey(type: type, name: name)] = .some(member) }
     }
 }

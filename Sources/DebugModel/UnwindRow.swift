@@ -64,18 +64,22 @@ package struct UnwindRow: Sendable {
     package let isSignalFrame: Bool
     /// The register number that holds the return address (16 on x86-64).
     package let returnAddress: RegisterNumber
+    /// A callee-saved register without a rule still has its caller's value, as DWARF CFI promises. ORC does not: it
+    /// follows the frame only, and what it does not mention may have been pushed and overwritten.
+    package let preservesUnmentioned: Bool
     /// For the journal and `bt -v`: "ORC", "DWARF CFI", "frame pointer".
     package let source: String
 
     package init(
         kind: FrameKind, cfa: CFARule, registers: [RegisterNumber: RegisterRule], isSignalFrame: Bool,
-        returnAddress: RegisterNumber = RegisterNumber(16), source: String
+        returnAddress: RegisterNumber = RegisterNumber(16), preservesUnmentioned: Bool = false, source: String
     ) {
         self.kind = kind
         self.cfa = cfa
         self.registers = registers
         self.isSignalFrame = isSignalFrame
         self.returnAddress = returnAddress
+        self.preservesUnmentioned = preservesUnmentioned
         self.source = source
     }
 }
