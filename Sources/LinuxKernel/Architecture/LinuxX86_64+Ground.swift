@@ -1,0 +1,125 @@
+// Finds the image in physical memory and its KASLR offset, from VMCOREINFO or from memory itself.
+
+internal import Bytes
+internal import DebugModel
+internal import Machine
+internal import Memory
+internal import Target
+
+extension LinuxX86_64 {
+    /// One way in which the image may lie: PA = VA - imageMap + physicalBase.
+    private struct Candidate {
+        let offset: UInt64
+        let physicalBase: UInt64
+        let source: String
+    }
+
+    func ground(
+        _ specimen: Specimen, _ info: VMCoreInfo?, _ image: (any KernelImage)?, _ journal: Journal
+    ) throws -> Ground {
+        let memory = specimen.memory
+        if let info, let candidate = candidate(info, "VMCOREINFO"),
+            let ground = settle(candidate, info, image, memory, journal)
+        {
+            return ground
+        }
+        if info != nil { journal.note("VMCOREINFO does not lead to the kernel; looking for it in memory") }
+        var found: Ground?
+        VMCoreInfo.search(memory) { place, info in
+            guard let candidate = candidate(info, "a VMCOREINFO note in memory at \(place)") else { return false }
+            found = settle(candidate, info, image, memory, journal)
+            return found != nil
+        }
+        if let found { return found }
+        if let image {
+            searchBanner(image, memory) { candidate in
+                found = settle(candidate, info, image, memory, journal)
+                return found != nil
+            }
+            if let found { return found }
+            throw OpeningError("the kernel of \(image.path) is not in this dump: its linux_banner is nowhere in memory")
+        }
+        throw OpeningError(
+            "the kernel was not found in memory: no VMCOREINFO, and no vmlinux was given (-s) to look for")
+    }
+
+    private func candidate(_ info: VMCoreInfo, _ source: String) -> Candidate? {
+        guard let base = info.number("phys_base") else { return nil }
+        return Candidate(
+            offset: info.kernelOffset ?? 0, physicalBase: UInt64(bitPattern: base), source: source)
+    }
+
+    /// Where an image address is in physical memory.
+    private func physical(_ address: UInt64, _ candidate: Candidate) -> PhysicalAddress {
+        PhysicalAddress(address &- Self.imageMap &+ candidate.physicalBase)
+    }
+
+    /// Checks a candidate against the image's banner and the page tables, and makes the ground from it.
+    private func settle(
+        _ candidate: Candidate, _ info: VMCoreInfo?, _ image: (any KernelImage)?, _ memory: any PhysicalMemory,
+        _ journal: Journal
+    ) -> Ground? {
+        func runtime(_ symbol: String) -> UInt64? {
+            image?.address(of: symbol).map { $0.rawValue &+ candidate.offset }
+        }
+        func number(_ symbol: String, _ size: Int) -> UInt64? {
+            guard let address = runtime(symbol) else { return nil }
+            let bytes = try? memory.read(physical(address, candidate), count: size)
+            return bytes.map { slice in
+                slice.array.enumerated().reduce(UInt64(0)) { $0 | UInt64($1.element) << UInt64(8 * $1.offset) }
+            }
+        }
+        if let image, let address = image.address(of: "linux_banner"),
+            let expected = image.bytes(at: address, count: 64)
+        {
+            let place = physical(address.rawValue &+ candidate.offset, candidate)
+            guard let found = try? memory.read(place, count: 64), found.array == expected.array else {
+                journal.note("\(candidate.source): the banner of \(image.path) is not at \(place)")
+                return nil
+            }
+        }
+        // swapper_pg_dir is a macro for init_top_pgt on x86-64; VMCOREINFO names both.
+        let symbol = info?.symbol("swapper_pg_dir") ?? info?.symbol("init_top_pgt")
+        guard let top = runtime("init_top_pgt") ?? symbol?.rawValue else {
+            journal.note("\(candidate.source): nothing says where init_top_pgt is")
+            return nil
+        }
+        let five = info?.number("pgtable_l5_enabled").map { $0 != 0 } ?? (number("__pgtable_l5_enabled", 4) ?? 0 != 0)
+        let mask = info?.number("sme_mask").map { UInt64(bitPattern: $0) } ?? number("sme_me_mask", 8) ?? 0
+        let table = X86_64PageTable(
+            memory: memory, root: physical(top, candidate), levels: five ? 5 : 4, encryptionMask: mask)
+        guard let extent = try? table.translate(VirtualAddress(top)), extent.start == physical(top, candidate) else {
+            journal.note("\(candidate.source): the page tables at \(table.root) do not map themselves")
+            return nil
+        }
+        journal.note(
+            "kernel at offset 0x\(hex(candidate.offset)), phys_base 0x\(hex(candidate.physicalBase)), \(table.levels)-level page tables at \(table.root): \(candidate.source)"
+        )
+        return Ground(offset: candidate.offset, pageTable: table)
+    }
+
+    /// Looks for the image's banner. The image moves by whole 2 MiB in virtual and physical memory, so that the
+    /// banner keeps its place within its page: one comparison a page.
+    private func searchBanner(
+        _ image: any KernelImage, _ memory: any PhysicalMemory, accept: (Candidate) -> Bool
+    ) {
+        guard let banner = image.address(of: "linux_banner"), let text = image.bytes(at: banner, count: 48)?.array,
+            let base = image.address(of: "phys_base")
+        else { return }
+        let within = UInt64(banner.rawValue & 0xfff)
+        memory.forEachSavedPage { page in
+            let place = page.advanced(by: within & UInt64(memory.pageSize - 1))
+            guard let found = try? memory.read(place, count: text.count), found.hasBytes(text) else { return true }
+            // PA - (link address - imageMap) = offset + phys_base; the variable itself says which part is which.
+            let shift = place.rawValue &- (banner.rawValue &- Self.imageMap)
+            let variable = PhysicalAddress((base.rawValue &- Self.imageMap) &+ shift)
+            guard let physicalBase = try? memory.word(at: variable) else { return true }
+            let offset = shift &- physicalBase
+            guard offset % Self.alignment == 0, offset < Self.imageSize else { return true }
+            return !accept(
+                Candidate(
+                    offset: offset, physicalBase: physicalBase,
+                    source: "linux_banner in memory at \(place) and phys_base beside it"))
+        }
+    }
+}

@@ -1,0 +1,90 @@
+// VMCOREINFO: what the kernel itself wrote down for whoever reads its dump.
+
+internal import Bytes
+internal import Memory
+
+/// The lines of VMCOREINFO (kernel/vmcore_info.c; kernel/crash_core.c before 6.9). Bases differ by kind: SYMBOL and
+/// KERNELOFFSET are hexadecimal without a prefix, the others decimal and NUMBER may be negative or, for some,
+/// hexadecimal with a prefix.
+struct VMCoreInfo: Sendable {
+    private let values: [String: String]
+
+    /// The text is at most a page; a last line that was cut short is dropped.
+    init(_ text: ByteSlice) {
+        var values: [String: String] = [:]
+        let lines = String(decoding: text.clamped(0, 1 << 16).array.prefix { $0 != 0 }, as: UTF8.self)
+        for line in lines.split(separator: "\n") {
+            guard let equals = line.firstIndex(of: "=") else { continue }
+            values[String(line[..<equals])] = String(line[line.index(after: equals)...])
+        }
+        self.values = values
+    }
+
+    subscript(key: String) -> String? { values[key] }
+
+    var release: String? { values["OSRELEASE"] }
+    /// The build-id of vmlinux, as hexadecimal digits; some stable kernels write garbage.
+    var buildID: [UInt8]? {
+        guard let text = values["BUILD-ID"] else { return nil }
+        let digits = Array(text.utf8)
+        guard digits.count == 40 || digits.count == 32 else { return nil }
+        var bytes: [UInt8] = []
+        for index in stride(from: 0, to: digits.count, by: 2) {
+            guard let byte = UInt8(String(decoding: digits[index..<index + 2], as: UTF8.self), radix: 16) else {
+                return nil
+            }
+            bytes.append(byte)
+        }
+        return bytes.allSatisfy { $0 == 0 } ? nil : bytes
+    }
+    var kernelOffset: UInt64? { values["KERNELOFFSET"].flatMap { UInt64($0, radix: 16) } }
+    /// When the kernel crashed, in seconds since 1970; only after a panic.
+    var crashTime: UInt64? { values["CRASHTIME"].flatMap { UInt64($0) } }
+
+    func symbol(_ name: String) -> VirtualAddress? {
+        values["SYMBOL(\(name))"].flatMap { UInt64($0, radix: 16) }.map { VirtualAddress($0) }
+    }
+
+    func number(_ name: String) -> Int64? {
+        guard let text = values["NUMBER(\(name))"] else { return nil }
+        if text.hasPrefix("0x") { return UInt64(text.dropFirst(2), radix: 16).map { Int64(bitPattern: $0) } }
+        return Int64(text)
+    }
+}
+
+extension VMCoreInfo {
+    /// The start of the note as it lies in the kernel's memory: name size 11, description size (any), type 0, name.
+    private static let noteName: [UInt8] = Array("VMCOREINFO\0".utf8)
+
+    /// Finds notes in memory itself, for dumps that do not carry one. The kernel keeps it at the start of a page.
+    /// Free memory can hold that of an earlier kernel: callers verify what it says. Stops when `accept` says so.
+    static func search(_ memory: any PhysicalMemory, accept: (PhysicalAddress, VMCoreInfo) -> Bool) {
+        memory.forEachSavedPage { base in
+            guard let page = try? memory.page(containing: base).bytes, page.hasBytes([11, 0, 0, 0]),
+                page.hasBytes([0, 0, 0, 0], at: 8), page.hasBytes(noteName, at: 12),
+                page.hasBytes(Array("OSRELEASE=".utf8), at: 24),
+                let size = page.withBytes({ $0.little(4, as: UInt32.self) })
+            else { return true }
+            return !accept(base, VMCoreInfo(page.clamped(24, UInt64(size))))
+        }
+    }
+}
+
+extension PhysicalMemory {
+    /// Every page that the dump holds, in order, until `body` returns false.
+    func forEachSavedPage(_ body: (PhysicalAddress) -> Bool) {
+        var next = PhysicalAddress(0)
+        while let range = nextSaved(from: next) {
+            var base = range.lowerBound.pageStart(pageSize)
+            while base < range.upperBound {
+                guard body(base) else { return }
+                let (following, overflow) = base.rawValue.addingReportingOverflow(UInt64(pageSize))
+                if overflow { return }
+                base = PhysicalAddress(following)
+            }
+            // A range that does not move on would be a bug of the format; it must not become a hang.
+            guard range.upperBound > next else { return }
+            next = range.upperBound
+        }
+    }
+}
