@@ -37,10 +37,10 @@ package enum StackEnd: Sendable {
     /// It goes on, and cannot be followed; the text says why.
     case stopped(String)
 
-    /// Whether the whole stack is there.
-    package var isComplete: Bool {
-        if case .stopped = self { return false }
-        return true
+    /// Why the walk ended before the stack did; nil when the whole stack is there.
+    package var whyStopped: String? {
+        if case .stopped(let why) = self { return why }
+        return nil
     }
 }
 

@@ -1,0 +1,97 @@
+// A Linux kernel in a dump: recognised, found, and offered as a target.
+
+internal import Bytes
+package import Capabilities
+internal import DebugInfo
+internal import DebugModel
+internal import Machine
+package import Memory
+internal import Synchronization
+package import Target
+internal import Unwind
+
+/// Linux 5.4 and later. Immutable once opened; what costs time is read when it is first asked for.
+package final class LinuxKernel: Kernel {
+    package let target: Target
+    package let facts: Facts
+    package let journal: Journal
+    /// `UTS_RELEASE`, as VMCOREINFO or the kernel's memory says.
+    package let release: String?
+    package let modules: ModuleTable
+    package let cpus: CPUTable
+    /// The CPUs as the dump's notes have them.
+    let states: [CPUState]
+    let architecture: any LinuxArchitecture
+    let ground: Ground
+    let info: VMCoreInfo?
+    package let capabilities: [any Capability]
+    private let taskTable = Mutex<TaskTable?>(nil)
+    private let aliasTable: AliasTable
+
+    package static func recognise(_ specimen: Specimen) -> Recognition {
+        if let text = specimen.facts.vmcoreinfo, VMCoreInfo(text).release != nil {
+            return .yes("VMCOREINFO names a release")
+        }
+        if specimen.facts.utsname.first == "Linux" { return .yes("the header's utsname says Linux") }
+        return .maybe("nothing in the dump's headers says which kernel it is")
+    }
+
+    package init(opening specimen: Specimen, journal: Journal) throws {
+        let facts = specimen.facts
+        let info = facts.vmcoreinfo.map { VMCoreInfo($0) }
+        let architecture = try Self.architecture(facts)
+        var release = info?.release
+        if release == nil, facts.utsname.count > 2, !facts.utsname[2].isEmpty { release = facts.utsname[2] }
+        if let release { journal.note("release \(release)") }
+        let image = try specimen.files.kernel(buildID: info?.buildID, release: release) { journal.note($0) }
+        guard let image else {
+            throw OpeningError(
+                "no symbol file for kernel \(release ?? "of unknown release")"
+                    + (info?.buildID.map { ", build-id " + $0.map { hex(UInt64($0), width: 2) }.joined() } ?? "")
+                    + "; name one with -s VMLINUX")
+        }
+        let ground = try architecture.ground(specimen, info, image, journal)
+        let space = AddressSpace(memory: specimen.memory, translation: ground.pageTable)
+        let opened = try LinuxOpening(
+            space: space, image: image, ground: ground, specimen: specimen, release: release,
+            machine: architecture.machine, journal: journal)
+        self.facts = facts
+        self.info = info
+        self.journal = journal
+        self.architecture = architecture
+        self.ground = ground
+        target = opened.target
+        modules = opened.modules
+        cpus = try CPUTable(opened.target)
+        states = architecture.machine.cpus(notes: facts.notes)
+        self.release =
+            release ?? (try? opened.target.variable("init_uts_ns").path("name", "release").text())
+        aliasTable = AliasTable(
+            target: opened.target, table: ground.pageTable, regions: architecture.regions(opened.target))
+        capabilities = [
+            LinuxTranslation(target: opened.target, architecture: architecture, ground: ground, aliases: aliasTable)
+        ]
+    }
+
+    private static func architecture(_ facts: Facts) throws -> any LinuxArchitecture {
+        guard let number = facts.machine else {
+            // A format that does not say: the only machine there is so far.
+            return LinuxX86_64()
+        }
+        guard let machine = Machines.machine(elf: number),
+            let architecture = LinuxArchitectures.architecture(of: machine)
+        else { throw OpeningError("a Linux kernel of ELF machine \(number) cannot be opened; x86-64 (62) can") }
+        return architecture
+    }
+
+    /// All tasks; enumerated at the first call.
+    package func tasks() throws -> TaskTable {
+        if let known = taskTable.withLock({ $0 }) { return known }
+        let table = try TaskTable(target)
+        taskTable.withLock { $0 = table }
+        return table
+    }
+
+    /// The regions of virtual memory by name.
+    var regions: [MemoryRegion] { aliasTable.regions }
+}

@@ -1,0 +1,51 @@
+// A CPU as the scheduler sees it: its run queue, the task on it, its clock.
+
+internal import Bytes
+internal import DebugModel
+package import Target
+
+package struct CPU: Sendable {
+    package let number: Int
+    /// CPU's copy of `runqueues`: a `struct rq`.
+    package let runQueue: Value
+
+    /// The task on the CPU.
+    package var current: Task { get throws { Task(try runQueue["curr"].pointee()) } }
+    /// The CPU's idle task, which is on no list.
+    package var idle: Task { get throws { Task(try runQueue["idle"].pointee()) } }
+    /// `rq.clock_task` in nanoseconds: `rq.clock` less the time that interrupts took. Stale while the CPU is idle.
+    package var clockTask: UInt64 {
+        get throws { try runQueue[runQueue.has("clock_task") ? "clock_task" : "clock"].unsigned() }
+    }
+}
+
+/// The CPUs of a kernel.
+package struct CPUTable: Sendable {
+    /// Those that are online, ascending.
+    package let cpus: [CPU]
+    /// The numbers of all possible CPUs.
+    package let possible: [Int]
+
+    package init(_ target: Target) throws {
+        let possible = Self.mask(target, "possible") ?? Array(target.perCPU.offsets.indices.prefix(1))
+        let online = Self.mask(target, "online") ?? possible
+        self.possible = possible
+        cpus = try online.compactMap { number in
+            guard number < target.perCPU.offsets.count, target.perCPU.offsets[number] != nil else { return nil }
+            return CPU(number: number, runQueue: try target.perCPUVariable("runqueues", cpu: number))
+        }
+    }
+
+    /// The numbers set in `__cpu_NAME_mask`; nil when there is no such variable (a kernel without SMP).
+    static func mask(_ target: Target, _ name: String) -> [Int]? {
+        guard let mask = try? target.variable("__cpu_\(name)_mask"), let bits = try? mask["bits"].bytes() else {
+            return nil
+        }
+        var numbers: [Int] = []
+        for index in 0..<bits.count {
+            let byte = bits[index] ?? 0
+            for bit in 0..<8 where byte >> UInt8(bit) & 1 == 1 { numbers.append(index * 8 + bit) }
+        }
+        return numbers
+    }
+}

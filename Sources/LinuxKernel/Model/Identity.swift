@@ -1,0 +1,116 @@
+// Which machine and kernel this is, and when.
+
+internal import Bytes
+internal import DebugModel
+internal import Memory
+package import Target
+
+/// What `sys` and the report say first. Each part is read on its own: one that cannot be read is a gap.
+package struct Identity: Sendable {
+    package let release: Result<String, any Error>
+    /// `UTS_VERSION`: build number and date.
+    package let version: Result<String, any Error>
+    package let machine: Result<String, any Error>
+    package let nodename: Result<String, any Error>
+    /// Online and possible CPUs.
+    package let cpus: (online: Int, possible: Int)
+    /// Bytes of memory that the kernel manages.
+    package let memory: UInt64?
+    /// Seconds since 1970, and what said so.
+    package let time: (seconds: UInt64, source: String)?
+    /// Nanoseconds since boot.
+    package let uptime: UInt64?
+    /// 1, 5 and 15 minutes, in hundredths.
+    package let loadAverage: [UInt64]?
+
+    package init(_ kernel: LinuxKernel) {
+        let target = kernel.target
+        func name(_ member: String) -> Result<String, any Error> {
+            Result { try target.variable("init_uts_ns").path("name", member).text() }
+        }
+        release = name("release")
+        version = name("version")
+        machine = name("machine")
+        nodename = name("nodename")
+        cpus = (kernel.cpus.cpus.count, kernel.cpus.possible.count)
+        memory = kernel.totalPages.map { $0 &* 4096 }
+        let clock = try? Timekeeper(target)
+        uptime = clock?.uptime
+        if let crash = kernel.info?.crashTime {
+            time = (crash, "VMCOREINFO's CRASHTIME")
+        } else if let taken = kernel.facts.dumpTime, taken != 0 {
+            time = (taken, "the dump's header")
+        } else {
+            time = clock.map { ($0.wallSeconds, "the kernel's clock") }
+        }
+        loadAverage = Self.load(target)
+    }
+
+    /// `avenrun`: fixed point with 11 bits (FSHIFT).
+    private static func load(_ target: Target) -> [UInt64]? {
+        guard let value = try? target.variable("avenrun") else { return nil }
+        let loads = (0..<3).compactMap { try? value.element($0).unsigned() }
+        return loads.count == 3 ? loads.map { ($0 &* 100 &+ 1024) >> 11 } : nil
+    }
+}
+
+/// `struct timekeeper`: the kernel's clocks at their last update.
+package struct Timekeeper: Sendable {
+    /// Seconds since 1970.
+    package let wallSeconds: UInt64
+    /// Nanoseconds since boot, time asleep included.
+    package let uptime: UInt64
+
+    package init(_ target: Target) throws {
+        // `tk_core.timekeeper` until 6.16, `timekeeper_data[TIMEKEEPER_CORE]` since (22c62b9a84b8).
+        let keeper: Value
+        if let core = try? target.variable("tk_core") {
+            keeper = try core["timekeeper"]
+        } else {
+            keeper = try target.variable("timekeeper_data").element(0)["timekeeper"]
+        }
+        wallSeconds = try keeper["xtime_sec"].unsigned()
+        let base = try keeper.path("tkr_mono", "base").unsigned()
+        let asleep = (try? keeper["offs_boot"].unsigned()) ?? 0
+        uptime = base &+ asleep
+    }
+}
+
+/// `2026-11-21 04:00:05 UTC` of seconds since 1970 (the proleptic Gregorian calendar, days counted from March).
+package func utcTime(_ seconds: UInt64) -> String {
+    let days = Int64(clamping: seconds / 86400)
+    let rest = seconds % 86400
+    let shifted = days &+ 719_468
+    let era = shifted / 146_097
+    let dayOfEra = shifted % 146_097
+    let yearOfEra = (dayOfEra - dayOfEra / 1460 + dayOfEra / 36524 - dayOfEra / 146_096) / 365
+    let dayOfYear = dayOfEra - (365 * yearOfEra + yearOfEra / 4 - yearOfEra / 100)
+    let month = (5 * dayOfYear + 2) / 153
+    let day = dayOfYear - (153 * month + 2) / 5 + 1
+    let civilMonth = month < 10 ? month + 3 : month - 9
+    let year = yearOfEra + era * 400 + (civilMonth <= 2 ? 1 : 0)
+    func two(_ value: some BinaryInteger) -> String { value < 10 ? "0\(value)" : "\(value)" }
+    return "\(year)-\(two(civilMonth))-\(two(day)) \(two(rest / 3600)):\(two(rest / 60 % 60)):\(two(rest % 60)) UTC"
+}
+
+/// `48.0 MiB` of a number of bytes.
+package func byteSize(_ bytes: UInt64) -> String {
+    let units = ["bytes", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"]
+    var unit = 0
+    var tenths = bytes &* 10
+    if bytes > UInt64.max / 10 {
+        tenths = bytes / 1024 &* 10
+        unit = 1
+    }
+    while tenths >= 10240, unit < units.count - 1 {
+        tenths = (tenths + 512) / 1024
+        unit += 1
+    }
+    return unit == 0 ? "\(bytes) bytes" : "\(tenths / 10).\(tenths % 10) \(units[unit])"
+}
+
+/// What makedumpfile's level leaves out.
+package func filteredKinds(_ level: UInt32) -> [String] {
+    [(UInt32(1), "zero"), (2, "cache"), (4, "private cache"), (8, "user"), (16, "free")]
+        .filter { level & $0.0 != 0 }.map(\.1)
+}
