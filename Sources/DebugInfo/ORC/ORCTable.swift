@@ -1,0 +1,95 @@
+// The x86 kernel's own unwind tables: two arrays, of addresses and of what to do there.
+
+package import Bytes
+package import DebugModel
+
+/// An ORC table (arch/x86/include/asm/orc_types.h): of the kernel image, from file or memory, or of one module.
+package struct ORCTable: UnwindSource {
+    /// `s32` each, relative to the place where it stands.
+    private let places: ByteSlice
+    /// The address of the first of them in the running kernel.
+    private let placesAddress: UInt64
+    /// Six bytes each.
+    private let entries: ByteSlice
+    private let format: ORCFormat
+    /// The order by address, when the arrays are not in it already: a module's file is sorted when it is loaded.
+    private let order: [UInt32]?
+    package let count: Int
+
+    /// `places` is `.orc_unwind_ip` (relocated, if it comes from a relocatable file), `address` where its first byte
+    /// is in the running kernel; `entries` is `.orc_unwind`. Arrays of different lengths are cut to the shorter one.
+    /// Complexity: linear; sorts when necessary.
+    package init(places: ByteSlice, at address: VirtualAddress, entries: ByteSlice, format: ORCFormat) {
+        self.places = places
+        placesAddress = address.rawValue
+        self.entries = entries
+        self.format = format
+        let count = min(places.count / 4, entries.count / 6, Int(UInt32.max))
+        self.count = count
+        let start = address.rawValue
+        order = places.withBytes { span -> [UInt32]? in
+            var previous: UInt64 = 0
+            var sorted = true
+            for index in 0..<count {
+                let place = Self.place(span, index, start)
+                if place < previous { sorted = false }
+                previous = place
+            }
+            guard !sorted else { return nil }
+            return entries.withBytes { entries in Self.sort(span, entries, count, start, format) }
+        }
+    }
+
+    @inline(__always)
+    private static func place(_ span: borrowing RawSpan, _ index: Int, _ start: UInt64) -> UInt64 {
+        let offset = Int64(span.little(index &* 4, as: Int32.self) ?? 0)
+        return start &+ UInt64(truncatingIfNeeded: index &* 4) &+ UInt64(bitPattern: offset)
+    }
+
+    /// By address; of two entries at one address the one that knows nothing first, so that the other is found
+    /// (as the kernel's orc_sort_cmp does for the ends of sections and for overridden weak functions).
+    private static func sort(
+        _ span: borrowing RawSpan, _ entries: borrowing RawSpan, _ count: Int, _ start: UInt64, _ format: ORCFormat
+    ) -> [UInt32] {
+        var keys: [UInt64] = []
+        var rows: [UInt32] = []
+        for knowing in [false, true] {
+            for index in 0..<count {
+                let bits = entries.little(index &* 6 &+ 4, as: UInt16.self) ?? 0
+                guard ORCEntry(spOffset: 0, bpOffset: 0, bits: bits, format).isKnown == knowing else { continue }
+                keys.append(place(span, index, start))
+                rows.append(UInt32(truncatingIfNeeded: index))
+            }
+        }
+        return ascendingOrder(of: keys).map { rows[Int($0)] }
+    }
+
+    /// The addresses that the table speaks of: from its first entry to its last. Nil when it is empty.
+    package var range: ClosedRange<UInt64>? {
+        guard count > 0 else { return nil }
+        return places.withBytes { span in
+            let first = Self.place(span, row(0), placesAddress)
+            let last = Self.place(span, row(count - 1), placesAddress)
+            return first <= last ? first...last : nil
+        }
+    }
+
+    private func row(_ position: Int) -> Int { order.map { Int($0[position]) } ?? position }
+
+    /// Complexity: logarithmic. Beyond the last entry the last one holds; it ends the text and knows nothing.
+    package func row(at address: VirtualAddress) throws -> UnwindRow? {
+        let index = places.withBytes { span in
+            lastIndex(atMost: address.rawValue, count: count) { Self.place(span, row($0), placesAddress) }
+        }
+        guard let index else { return nil }
+        var cursor = Cursor(entries, order: .little, at: row(index) * 6)
+        let entry = ORCEntry(
+            spOffset: try cursor.s16("sp_offset"), bpOffset: try cursor.s16("bp_offset"),
+            bits: try cursor.u16("ORC entry"), format)
+        guard let row = entry.unwindRow() else {
+            if !entry.isKnown { return nil }
+            throw cursor.fault("ORC entry", .invalid("register or type of bits 0x\(hex(UInt64(entry.bits)))"), back: 6)
+        }
+        return row
+    }
+}
