@@ -29,12 +29,19 @@ package struct Context: Sendable {
     /// What could not be read while the command ran; shown after its output.
     package let gaps: Gaps
     package let journal: Journal
+    /// Whether the user wants the command to end. Asked at every datum; a command that works long without emitting
+    /// asks too, and throws `Interrupted`.
+    package let isInterrupted: @Sendable () -> Bool
 
-    package init(kernel: any Kernel, catalog: Catalog, gaps: Gaps, journal: Journal) {
+    package init(
+        kernel: any Kernel, catalog: Catalog, gaps: Gaps, journal: Journal,
+        isInterrupted: @escaping @Sendable () -> Bool = { false }
+    ) {
         self.kernel = kernel
         self.catalog = catalog
         self.gaps = gaps
         self.journal = journal
+        self.isInterrupted = isInterrupted
     }
 
     package var target: Target { kernel.target }
@@ -90,10 +97,13 @@ package struct Manual: Sendable {
     package let text: String
     package let options: [Option]
     package let examples: [Example]
+    /// What follows the options is an expression: options are taken from the front alone, `Arguments.text` is the rest
+    /// of the line as typed, and a word such as `-x` that no option declares begins the expression.
+    package let takesExpression: Bool
 
     package init(
         name: String, aliases: [String] = [], synopsis: String = "", summary: String, text: String = "",
-        options: [Option] = [], examples: [Example]
+        options: [Option] = [], examples: [Example], takesExpression: Bool = false
     ) {
         self.name = name
         self.aliases = aliases
@@ -102,5 +112,6 @@ package struct Manual: Sendable {
         self.text = text
         self.options = options
         self.examples = examples
+        self.takesExpression = takesExpression
     }
 }

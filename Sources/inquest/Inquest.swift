@@ -1,6 +1,185 @@
-// The composition root.
+// The command line: what to open, what to run, how to say it.
+
+internal import ArgumentParser
+internal import Capabilities
+internal import Pipeline
+internal import Rendering
+internal import Target
 
 @main
-struct Inquest {
-    static func main() {}
+struct Inquest: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "inquest",
+        abstract: "Says what a dead or hung kernel died of, from its memory dump.",
+        usage: """
+            inquest [<options>] <vmcore> ... [-- <command> ...]
+            inquest <command> <vmcore> ... [<options>]
+            inquest help [<command>]
+            """,
+        discussion: """
+            With no command and a terminal, inquest asks for commands; without a terminal it reads them from standard \
+            input. Several files are the parts of one split dump. A raw image of memory is given with the physical \
+            address of its first byte: ram.img@0x100000.
+
+            Exit codes: 0 answered, 1 a command failed, 2 the dump could not be opened, 64 wrong usage.
+            """,
+        version: "inquest \(version)")
+
+    static let version = "0.1.0"
+
+    @Option(name: .short, help: ArgumentHelp("Run this command; may be repeated.", valueName: "command"))
+    var e: [String] = []
+
+    @Option(
+        name: .short, help: ArgumentHelp("Run the commands of this file ('-': standard input).", valueName: "file"),
+        completion: .file())
+    var f: [String] = []
+
+    @Option(
+        name: .short,
+        help: ArgumentHelp("A symbol file, or a directory with some; may be repeated.", valueName: "file|dir"),
+        completion: .file())
+    var s: [String] = []
+
+    @Flag(name: .long, help: "One JSON object per line in place of tables.")
+    var json = false
+
+    @Flag(name: .short, help: "Tell on standard error how the dump was opened.")
+    var v = false
+
+    @Flag(name: .long, help: "Neither read nor write the name indexes kept on disk.")
+    var noCache = false
+
+    @Flag(name: .long, help: "Accept symbol files that belong to another build.")
+    var force = false
+
+    @Flag(name: .long, help: "Ask debuginfod for symbol files that are not here.")
+    var debuginfod = false
+
+    @Flag(name: .long, help: .hidden)
+    var dumpReference = false
+
+    @Argument(help: ArgumentHelp("The dump's file, or its parts.", valueName: "vmcore"), completion: .file())
+    var vmcore: [String] = []
+
+    @Argument(parsing: .postTerminator, help: ArgumentHelp("A command and its arguments.", valueName: "command"))
+    var command: [String] = []
+
+    mutating func validate() throws {
+        if dumpReference || vmcore.first == "help" { return }
+        guard let first = vmcore.first else { throw ValidationError("Which dump? Give the name of its file.") }
+        if vmcore.count == 1, Opening.catalog[first] != nil, !System.exists(first) {
+            throw ValidationError("\(first) of which dump? Give the name of its file after it.")
+        }
+    }
+
+    func run() throws {
+        System.ignoreBrokenPipes()
+        let output = StandardOutput()
+        defer { output.flush() }
+        let catalog = Opening.catalog
+        if dumpReference { return output.write(Reference.text(catalog)) }
+        var words = vmcore
+        if words.first == "help" { return try help(words.dropFirst(), catalog, output) }
+        var lines: [String] = []
+        // `inquest report vmcore`: a file of that name is written ./report.
+        if words.count > 1, let name = words.first, catalog[name] != nil, !name.contains("/") {
+            lines.append(words.removeFirst())
+        }
+        lines += try e + f.flatMap(readCommands)
+        if let line = CommandLines.line(from: command) { lines.append(line) }
+
+        let session = try open(words.map { DumpFile($0) }, catalog, output)
+        let answered = lines.isEmpty && f.isEmpty ? converse(session, output) : batch(lines, session)
+        output.flush()
+        if !answered { throw ExitCode(1) }
+    }
+
+    private func readCommands(_ path: String) throws -> [String] {
+        do { return try CommandLines.file(path) } catch { throw ValidationError("\(error)") }
+    }
+
+    /// Opens the dump, or says why not and ends with exit code 2.
+    private func open(_ files: [DumpFile], _ catalog: Catalog, _ output: StandardOutput) throws -> Session {
+        let journal = Journal()
+        let options = OpeningOptions(
+            symbols: s, force: force, useDebuginfod: debuginfod, cacheDirectory: noCache ? nil : Self.cacheDirectory)
+        let kernel: any Kernel
+        do {
+            kernel = try Opening.open(files, options: options, journal: journal)
+        } catch {
+            tell(journal)
+            if json { try? JSONLines(sink: output.write).fail("\(error)", line: "") }
+            output.flush()
+            System.writeError("inquest: \(Escaping.text("\(error)"))")
+            throw ExitCode(2)
+        }
+        tell(journal)
+        return Session(
+            kernel: kernel, catalog: catalog, journal: journal, isJSON: json, isLive: System.outputIsTerminal,
+            output: output)
+    }
+
+    private func tell(_ journal: Journal) {
+        guard v else { return }
+        for line in journal.entries { System.writeError("inquest: \(Escaping.text(line))") }
+    }
+
+    /// Runs every line, also after one has failed; true when all were answered.
+    private func batch(_ lines: [String], _ session: Session) -> Bool {
+        var answered = true
+        for line in lines where !session.isOver {
+            if !session.run(line) { answered = false }
+        }
+        return answered
+    }
+
+    /// Lines from standard input; at a terminal with a prompt, where a failure is part of the conversation and Ctrl-C
+    /// ends a command only.
+    private func converse(_ session: Session, _ output: StandardOutput) -> Bool {
+        let isTyped = System.inputIsTerminal
+        if isTyped { System.catchInterrupts() }
+        var input = InputLines()
+        var answered = true
+        while !session.isOver {
+            if isTyped {
+                output.write("inquest> ")
+                output.flush()
+            }
+            switch input.next() {
+            case .text(let line):
+                let word = line.split(separator: " ").first
+                if word == "quit" || word == "exit" { return answered || isTyped }
+                System.clearInterrupt()
+                if !session.run(line) { answered = false }
+            case .interrupted:
+                System.clearInterrupt()
+                output.write("\n")
+            case .end:
+                if isTyped { output.write("\n") }
+                return answered || isTyped
+            }
+        }
+        return answered || isTyped
+    }
+
+    private func help(_ names: ArraySlice<String>, _ catalog: Catalog, _ output: StandardOutput) throws {
+        if names.isEmpty {
+            output.write(Self.helpMessage(columns: 100) + "\n\n" + Reference.summary(catalog))
+        }
+        for name in names {
+            guard let stage = catalog[name] else {
+                let near = NearNames.of(name, among: catalog.names)
+                throw ValidationError(
+                    "There is no command \(name)." + (near.isEmpty ? "" : " Near: \(near.joined(separator: ", "))."))
+            }
+            output.write(stage.manual.page.joined(separator: "\n") + "\n")
+        }
+    }
+
+    /// $XDG_CACHE_HOME/inquest, else ~/.cache/inquest; nil when the environment has neither.
+    private static var cacheDirectory: String? {
+        if let cache = System.environment("XDG_CACHE_HOME"), cache.hasPrefix("/") { return cache + "/inquest" }
+        return System.environment("HOME").map { $0 + "/.cache/inquest" }
+    }
 }

@@ -1,0 +1,35 @@
+// The names that somebody may have meant.
+
+package enum NearNames {
+    /// At most `limit` of `names`: those that begin with `name`, then those that differ in at most a third of its letters
+    /// (one at least), the nearest first.
+    package static func of(_ name: String, among names: [String], limit: Int = 4) -> [String] {
+        guard !name.isEmpty, name.utf8.count <= 64 else { return [] }
+        let allowed = max(1, name.utf8.count / 3)
+        let scored = names.compactMap { candidate -> (distance: Int, name: String)? in
+            if candidate.hasPrefix(name) { return (0, candidate) }
+            let distance = distance(Array(name.utf8), Array(candidate.utf8))
+            return distance <= allowed ? (distance, candidate) : nil
+        }
+        return scored.sorted { ($0.distance, $0.name) < ($1.distance, $1.name) }.prefix(limit).map(\.name)
+    }
+
+    /// Insertions, deletions and replacements that turn one into the other; two neighbours swapped count once.
+    private static func distance(_ left: [UInt8], _ right: [UInt8]) -> Int {
+        var before: [Int] = []
+        var row = Array(0...right.count)
+        for i in left.indices {
+            var next = [i + 1]
+            for j in right.indices {
+                var best = min(row[j + 1] + 1, next[j] + 1, row[j] + (left[i] == right[j] ? 0 : 1))
+                if i > 0, j > 0, left[i] == right[j - 1], left[i - 1] == right[j] {
+                    best = min(best, before[j - 1] + 1)
+                }
+                next.append(best)
+            }
+            before = row
+            row = next
+        }
+        return row[right.count]
+    }
+}

@@ -1,0 +1,137 @@
+// What a person reads: tables, blocks of lines, and footnotes about what is missing.
+
+package import Pipeline
+package import Target
+internal import Bytes
+
+/// Prints as it goes, except for the first rows of a table, which wait for each other to be aligned.
+package final class TextOutput: Renderer {
+    private let sink: Sink
+    private let lookAhead: Int
+    private let isLate: () -> Bool
+    private var table: TextTable?
+    private var hasPrinted = false
+    /// How many cells could not be read, by reason; bounded, as reasons come from the dump.
+    private var unreadable: [(reason: String, count: Int)] = []
+    private static let reasons = 16
+    /// Gaps told one by one; JSON has them all.
+    private static let footnotes = 100
+
+    /// `isLate` tells that the reader has waited long enough: rows are then printed with the widths known so far. Only
+    /// sensible where a person waits, as it makes the layout depend on the time.
+    package init(lookAhead: Int = 512, isLate: @escaping () -> Bool = { false }, sink: @escaping Sink) {
+        self.sink = sink
+        self.lookAhead = lookAhead
+        self.isLate = isLate
+    }
+
+    package func receive(_ datum: Datum) throws {
+        switch datum {
+        case .record(let record): try receive(record)
+        case .text(let text):
+            try endTable()
+            var lines = text.split(separator: "\n", omittingEmptySubsequences: false)
+            if lines.count > 1, lines.last?.isEmpty == true { lines.removeLast() }
+            for line in lines { try printLine(String(line)) }
+        case .number(let number):
+            try endTable()
+            try printLine("\(number)")
+        case .gap(let gap):
+            try endTable()
+            try printLine("unreadable: \(gap.what): \(gap.why)")
+        case .object(let value):
+            try endTable()
+            let place = (try? value.address).map { " at \($0)" } ?? ""
+            try printLine(value.typeName + place)
+        }
+    }
+
+    package func finish(gaps: [Gap], count: Int) throws {
+        try endTable()
+        for (reason, count) in unreadable { try printLine("? \(count) unreadable: \(reason)") }
+        unreadable = []
+        guard count > 0 else { return }
+        let listed = gaps.prefix(Self.footnotes)
+        try printLine(listed.isEmpty ? "\(count) unreadable" : "\(count) unreadable:")
+        for gap in listed { try printLine("  \(gap.what): \(gap.why)") }
+        if listed.count < count, !listed.isEmpty { try printLine("  and \(count - listed.count) more") }
+    }
+
+    /// What came before the failure is printed; the sentence is for standard error.
+    package func fail(_ sentence: String, line: String) throws { try endTable() }
+
+    private func receive(_ record: Record) throws {
+        switch record.presentation {
+        case .none: return
+        case .block(let lines):
+            try endTable()
+            for line in lines { try printLine(line) }
+        case .row:
+            let columns = record.fields.filter { $0.header != nil }
+            guard !columns.isEmpty else { return }
+            let headers = columns.compactMap(\.header)
+            if table?.kind != record.kind || table?.headers != headers {
+                try endTable()
+                if hasPrinted { try sink("\n") }
+                table = TextTable(kind: record.kind, headers: headers, lookAhead: lookAhead)
+            }
+            var lines = table?.add(columns.map { cell($0.value) }) ?? []
+            if isLate() { lines += table?.flush() ?? [] }
+            for line in lines { try printEscaped(line) }
+        }
+    }
+
+    private func endTable() throws {
+        let lines = table?.flush() ?? []
+        table = nil
+        for line in lines { try printEscaped(line) }
+    }
+
+    private func printLine(_ line: String) throws { try printEscaped(Escaping.text(line, keepingTabs: true)) }
+
+    private func printEscaped(_ line: String) throws {
+        hasPrinted = true
+        try sink(line + "\n")
+    }
+
+    private func cell(_ value: FieldValue) -> TextTable.Cell {
+        switch value {
+        case .signed, .unsigned, .address, .decimal:
+            TextTable.Cell(text: text(value), isNumber: true, isBlank: false)
+        case .gap, .none: TextTable.Cell(text: text(value), isNumber: false, isBlank: true)
+        case .text, .boolean, .list, .record: TextTable.Cell(text: text(value), isNumber: false, isBlank: false)
+        }
+    }
+
+    private func text(_ value: FieldValue) -> String {
+        switch value {
+        case .text(let text): return Escaping.text(text)
+        case .signed(let number): return "\(number)"
+        case .unsigned(let number): return "\(number)"
+        case .address(let address): return hex(address)
+        case .boolean(let flag): return flag ? "yes" : "no"
+        case .decimal(let number, let digits): return Decimal.text(number, digits: digits) ?? "-"
+        case .list(let values): return values.map(text).joined(separator: ",")
+        case .record(let record): return record.fields.map { "\($0.name)=\(text($0.value))" }.joined(separator: " ")
+        case .gap(let reason):
+            count(reason)
+            return "?"
+        case .none: return "-"
+        }
+    }
+
+    private func count(_ reason: String) {
+        if let index = unreadable.firstIndex(where: { $0.reason == reason }) {
+            unreadable[index].count += 1
+        } else if unreadable.count < Self.reasons {
+            unreadable.append((reason, 1))
+        } else {
+            let others = "for other reasons"
+            if unreadable.count > Self.reasons {
+                unreadable[Self.reasons].count += 1
+            } else {
+                unreadable.append((others, 1))
+            }
+        }
+    }
+}

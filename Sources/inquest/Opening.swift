@@ -1,0 +1,59 @@
+// From files to a kernel: the dump's format, its symbol files, and the kernel that recognises itself in it.
+
+internal import Bytes
+internal import Capabilities
+internal import LinuxKernel
+internal import Pipeline
+internal import Target
+
+/// What the command line says about opening.
+struct OpeningOptions: Sendable, Equatable {
+    /// Files and directories given with `-s`, in order.
+    var symbols: [String] = []
+    /// Take symbol files whose build-id is another one.
+    var force = false
+    /// Ask debuginfod for what is not found here.
+    var useDebuginfod = false
+    /// Where name indexes are kept; nil to go without.
+    var cacheDirectory: String?
+}
+
+/// Why a dump could not be opened: a sentence with the file, the place and what was expected there.
+struct OpeningError: Error, Sendable, Equatable, CustomStringConvertible {
+    let description: String
+
+    init(_ description: String) { self.description = description }
+}
+
+/// A file of a dump, and where its first byte was in memory when it is a raw image: `ram.img@0x100000`.
+struct DumpFile: Sendable, Equatable {
+    let path: String
+    let base: UInt64?
+
+    /// The suffix is taken off only where a file of the whole name does not exist.
+    init(_ word: String, exists: (String) -> Bool = System.exists) {
+        if let mark = word.lastIndex(of: "@"), !exists(word) {
+            let number = word[word.index(after: mark)...]
+            if number.hasPrefix("0x") || number.hasPrefix("0X"), let base = UInt64(number.dropFirst(2), radix: 16) {
+                path = String(word[..<mark])
+                self.base = base
+                return
+            }
+        }
+        path = word
+        base = nil
+    }
+}
+
+enum Opening {
+    /// The kernels that are asked whether a dump is theirs.
+    static let kernels: [any Kernel.Type] = []
+
+    /// The commands of a session: the generic ones, then those of the kernels, which win where both have a name.
+    static let catalog = Catalog([])
+
+    /// Opens a dump. What it throws is a sentence for the user (exit code 2).
+    static func open(_ files: [DumpFile], options: OpeningOptions, journal: Journal) throws -> any Kernel {
+        throw OpeningError("\(files.first?.path ?? "nothing"): no dump format is known yet")
+    }
+}

@@ -1,0 +1,33 @@
+// All manuals at once: the list that `help` shows, and docs/commands.md.
+
+internal import Pipeline
+
+enum Reference {
+    /// docs/commands.md, byte for byte.
+    static func text(_ catalog: Catalog) -> String {
+        let manuals = sorted(catalog)
+        let index = manuals.map { "- [`\($0.name)`](#\($0.name)): \($0.summary)\n" }.joined()
+        let chapters = manuals.map { "\n" + $0.chapter }.joined()
+        return """
+            # Commands
+
+            Generated from the manuals that `inquest help COMMAND` shows; `make reference` writes this file again.
+
+
+            """ + index + chapters
+    }
+
+    /// One line a command.
+    static func summary(_ catalog: Catalog) -> String {
+        let manuals = sorted(catalog)
+        let width = manuals.map(\.name.count).max() ?? 0
+        let lines = manuals.map { manual in
+            "  \(manual.name)\(String(repeating: " ", count: width - manual.name.count))  \(manual.summary)\n"
+        }
+        return "COMMANDS:\n" + lines.joined()
+    }
+
+    private static func sorted(_ catalog: Catalog) -> [Manual] {
+        catalog.stages.map { $0.manual }.sorted { $0.name < $1.name }
+    }
+}
