@@ -5,6 +5,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 . "$here/common.sh"
 [ $# -ge 3 ] || die "usage: formats.sh BASE LEVEL FORMAT..."
 base=$1 level=$2; shift 2
+# kept only when something fails
 log=$base.makedumpfile.log
 t=$base.tmp
 keep=
@@ -35,4 +36,5 @@ for f in "$@"; do
 	esac
 done
 [ -n "$keep" ] || rm -f "$base.elf"
-[ -s "$log" ] || rm -f "$log"
+rm -f "$log"
+chmod a+r "$base".*
