@@ -1,0 +1,78 @@
+#!/bin/sh
+# usage: kernel.sh stock|stock-6.12|micro-6.1|micro-6.12 DIR [--symbols]
+# Prepares a kernel in DIR and leaves there:
+#   bzImage, build (where modules are built), release, packages (name and version of what it came from),
+#   modules/ (stock: Debian's own modules), and vmlinux with debug information: always for a micro kernel,
+#   for the stock one only with --symbols (858 MB to download, 7 GB free while it is unpacked).
+# Everything done once is left alone the next time.
+set -eu
+here=$(cd "$(dirname "$0")" && pwd)
+. "$here/common.sh"
+[ $# -ge 2 ] || die "usage: kernel.sh stock|stock-6.12|micro-6.1|micro-6.12 DIR [--symbols]"
+name=$1 symbols=${3:-}
+mkdir -p "$2"
+dir=$(cd "$2" && pwd)
+debs=$dir/../debs
+
+# the package that a meta-package names first
+behind() { LC_ALL=C apt-cache depends "$1" | sed -n "s/^  Depends: \($2\)\$/\1/p" | head -n 1; }
+
+stock() {
+	meta=linux-image-${1:+$1-}amd64
+	fresh_lists "$meta"
+	image=$(behind "$meta" 'linux-image-[0-9].*')
+	[ -n "$image" ] || die "$meta names no kernel package"
+	release=${image#linux-image-}
+	version=$(candidate "$image")
+	if [ "$(cat "$dir/packages" 2>/dev/null || true)" != "$image $version" ]; then
+		deb=$(fetch "$image" "$debs")
+		rm -rf "$dir/unpacked" "$dir/debug" "$dir/vmlinux" "$dir/modules"
+		mkdir -p "$dir/unpacked"
+		dpkg-deb -x "$deb" "$dir/unpacked"
+		cp "$dir/unpacked/boot/vmlinuz-$release" "$dir/bzImage"
+		m=unpacked/lib/modules/$release
+		[ -d "$dir/$m" ] || m=unpacked/usr/lib/modules/$release
+		ln -sfn "$m" "$dir/modules"
+		echo "$release" > "$dir/release"
+		echo "$image $version" > "$dir/packages"
+	fi
+	need "linux-headers-$release"
+	ln -sfn "/usr/src/linux-headers-$release" "$dir/build"
+	if [ -n "$symbols" ] && [ ! -e "$dir/vmlinux" ]; then
+		deb=$(fetch "$image-dbg" "$debs")
+		# a link made before its file is whole would be taken for the whole
+		say "unpacking vmlinux and the guests' modules from $(basename "$deb")"
+		mkdir -p "$dir/debug"
+		# shellcheck disable=SC2046 # a list of patterns
+		dpkg-deb --fsys-tarfile "$deb" | tar x -C "$dir/debug" --wildcards "./usr/lib/debug/boot/vmlinux-$release" \
+			$(for m in $("$here/../initramfs/stock-modules"); do echo "*/$m.ko"; done)
+		ln -sfn "debug/usr/lib/debug/boot/vmlinux-$release" "$dir/vmlinux"
+	fi
+}
+
+micro() {
+	series=$1
+	need gcc make bc bison flex libelf-dev libssl-dev dwarves xz-utils kmod cpio rsync python3
+	fresh_lists "linux-source-$series"
+	version=$(candidate "linux-source-$series")
+	[ "$(cat "$dir/packages" 2>/dev/null || true)" != "linux-source-$series $version" ] || return 0
+	deb=$(fetch "linux-source-$series" "$debs")
+	rm -rf "$dir/source" "$dir/build"
+	mkdir -p "$dir/source" "$dir/build"
+	say "unpacking the source of $series"
+	dpkg-deb --fsys-tarfile "$deb" | tar x -O "./usr/src/linux-source-$series.tar.xz" | tar xJ -C "$dir/source" --strip-components=1
+	say "building $dir/build (one minute on two idle cores; log: $dir/build.log)"
+	sh "$here/../kconfig/build.sh" "$dir/source" "$dir/build" tiny slim micro > "$dir/build.log" 2>&1 ||
+		die "the kernel's build failed; the end of $dir/build.log: $(tail -n 3 "$dir/build.log")"
+	ln -sfn build/arch/x86/boot/bzImage "$dir/bzImage"
+	ln -sfn build/vmlinux "$dir/vmlinux"
+	cat "$dir/build/include/config/kernel.release" > "$dir/release"
+	echo "linux-source-$series $version" > "$dir/packages"
+}
+
+case $name in
+stock) stock '';;
+stock-*) stock "${name#stock-}";;
+micro-*) micro "${name#micro-}";;
+*) die "no kernel $name: stock, stock-6.12, micro-6.1 or micro-6.12";;
+esac

@@ -1,0 +1,75 @@
+#!/usr/bin/env python3
+"""Writes BASE.truth.json, what is known of a guest from outside its dump: the modules' TRUTH lines, the guest's own
+list of tasks, the processors' registers as QEMU saw them, the kernel's command line, the versions of every package.
+
+usage: truth.py --base BASE --scenario S --kernel K --kernel-dir DIR --level N --cpu MODEL --memory MB --cpus N
+"""
+import argparse, glob, json, os, re, subprocess
+
+p = argparse.ArgumentParser()
+for o in ("base", "scenario", "kernel", "kernel-dir", "level", "cpu", "memory", "cpus"):
+    p.add_argument("--" + o, required=True)
+a = p.parse_args()
+run = json.load(open(a.base + ".run.json"))
+log = open(a.base + ".console.log", errors="replace").read()
+lines = [l.rstrip("\r") for l in log.split("\n")]
+
+
+def first(pattern):
+    m = re.search(pattern, log)
+    return m.group(1).strip() if m else None
+
+
+def package(name):
+    r = subprocess.run(["dpkg-query", "-W", "-f", "${Version}", name], capture_output=True, text=True)
+    return r.stdout or None
+
+
+def dumps():
+    for path in sorted(glob.glob(a.base + ".*")):
+        form = path[len(a.base) + 1:]
+        if form.split(".")[0] in ("console", "run", "truth", "makedumpfile", "tmp"):
+            continue
+        by_makedumpfile = form.startswith(("makedumpfile-", "flattened", "split"))
+        yield {"file": os.path.basename(path), "format": form, "bytes": os.path.getsize(path),
+               "level": int(a.level) if by_makedumpfile else None}
+
+
+def tasks():
+    """Every thread as /proc showed it just before the marker; None where the scenario never comes to that."""
+    found = [re.match(r"LAB-TASK: (\d+) (\d+) (\d+) (\S) (\d+) ([01]) (.*)", l) for l in lines]
+    keys = ("pid", "tgid", "ppid")
+    return [{**{k: int(m.group(i + 1)) for i, k in enumerate(keys)}, "state": m.group(4), "cpu": int(m.group(5)),
+             "kernel_thread": m.group(6) == "1", "comm": m.group(7)} for m in found if m] or None
+
+
+def registers():
+    """{cpu: {name: hex}} of what `info registers -a` says, and the text itself for all it has beside."""
+    cpus = {}
+    for part in re.split(r"^CPU#", run.get("registers") or "", flags=re.M)[1:]:
+        n, text = part.split("\n", 1)
+        cpus[n.strip()] = dict(re.findall(r"\b(R[A-Z0-9]{2}|R[89]|CR[0-8]|RFL|EFER)\s*=\s*([0-9a-f]{8,16})\b", text))
+    return cpus
+
+
+
+kernel_packages = dict(l.split() for l in open(os.path.join(a.kernel_dir, "packages")) if l.strip())
+release = open(os.path.join(a.kernel_dir, "release")).read().strip()
+packages = {n: package(n) for n in ("qemu-system-x86", "busybox-static", "makedumpfile", "gcc", "dwarves", f"linux-headers-{release}")}
+truth = {
+    "scenario": a.scenario, "kernel": a.kernel, "release": first(r"Linux version (\S+)"), "banner": first(r"(Linux version [^\r\n]*)"),
+    "marker": run.get("marker"), "seconds_to_marker": run.get("seconds_to_marker"),
+    "command_line": run["append"], "memory_mb": int(a.memory), "cpus": int(a.cpus), "cpu_model": a.cpu,
+    "five_level_paging": any(int(r.get("CR4", "0"), 16) >> 12 & 1 for r in registers().values()),
+    "kernel_offset": first(r"Kernel Offset: (0x[0-9a-f]+)"), "panic": first(r"(Kernel panic - not syncing: [^\r\n]*)"),
+    "dumps": list(dumps()),
+    "packages": {**kernel_packages, **{k: v for k, v in packages.items() if v}},
+    "truth": [re.sub(r"^.*?TRUTH ", "", l) for l in lines if "TRUTH " in l],
+    "said": [l for l in lines if l.startswith("LAB: ")],
+    "tasks": tasks(),
+    "proc": [l[len("LAB-PROC: "):] for l in lines if l.startswith("LAB-PROC: ")],
+    "registers": registers(), "registers_text": run.get("registers"), "qemu": run["command"],
+}
+with open(a.base + ".truth.json", "w") as f:
+    json.dump(truth, f, indent=1)
+    f.write("\n")
