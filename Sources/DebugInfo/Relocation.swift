@@ -97,7 +97,8 @@ package struct Relocator: Sendable {
         let count = min(source.byteCount, target.byteCount)
         var at = 0
         while at <= count &- 8 {
-            target.storeBytes(of: source.little(at, as: UInt64.self)?.littleEndian ?? 0, toByteOffset: at, as: UInt64.self)
+            target.storeBytes(
+                of: source.little(at, as: UInt64.self)?.littleEndian ?? 0, toByteOffset: at, as: UInt64.self)
             at &+= 8
         }
         while at < count {

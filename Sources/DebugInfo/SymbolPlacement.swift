@@ -85,7 +85,8 @@ package struct SymbolPlacement: Sendable {
         case .moved(let offset):
             let kind: Symbol.Kind =
                 perCPU.contains(symbol.value)
-                ? .perCPU : symbol.type == 2 || symbol.type == 10 ? .function : symbol.type == 1 ? .object : .unspecified
+                ? .perCPU
+                : symbol.type == 2 || symbol.type == 10 ? .function : symbol.type == 1 ? .object : .unspecified
             return Place(address: symbol.value &+ offset, kind: kind)
         }
     }

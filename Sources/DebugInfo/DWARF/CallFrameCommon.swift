@@ -39,7 +39,9 @@ struct CallFrameCommon {
         if letters.starts(with: [0x65, 0x68]) { try cursor.skip(UInt64(size), "exception data") }
         codeAlignment = try cursor.uleb128("code_alignment_factor")
         dataAlignment = try cursor.sleb128("data_alignment_factor")
-        let column = version == 1 ? UInt64(try cursor.u8("return_address_register"))
+        let column =
+            version == 1
+            ? UInt64(try cursor.u8("return_address_register"))
             : try cursor.uleb128("return_address_register")
         returnAddress = RegisterNumber(UInt16(clamping: column))
         addressSize = size

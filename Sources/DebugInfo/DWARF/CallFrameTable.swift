@@ -87,7 +87,8 @@ package final class CallFrameTable: UnwindSource {
             throw cursor.fault("length of a frame entry", .invalid("reserved length 0x\(hex(length))"), back: 4)
         }
         let start = cursor.position
-        var body = Cursor(section.clamped(0, UInt64(start) &+ min(length, UInt64(section.count))), order: order, at: start)
+        var body = Cursor(
+            section.clamped(0, UInt64(start) &+ min(length, UInt64(section.count))), order: order, at: start)
         guard length <= UInt64(cursor.remaining) else {
             throw cursor.fault("frame entry", .truncated(needed: length, available: UInt64(cursor.remaining)))
         }

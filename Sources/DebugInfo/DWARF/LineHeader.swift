@@ -64,7 +64,9 @@ struct LineHeader: Sendable {
                 throw cursor.fault("segment_selector_size", .unsupported("segments"), back: 1)
             }
         }
-        guard [1, 2, 4, 8].contains(size) else { throw cursor.fault("address_size", .invalid("\(size) bytes"), back: 2) }
+        guard [1, 2, 4, 8].contains(size) else {
+            throw cursor.fault("address_size", .invalid("\(size) bytes"), back: 2)
+        }
         let headerLength = try cursor.unsigned(size: is64 ? 8 : 4, "header_length")
         guard headerLength <= UInt64(cursor.remaining) else {
             throw cursor.fault("header_length", .invalid("0x\(hex(headerLength)) reaches beyond the unit"))

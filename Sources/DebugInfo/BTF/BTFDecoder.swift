@@ -1,0 +1,124 @@
+// One BTF type made into a node of the type graph.
+
+internal import Bytes
+internal import DebugModel
+
+struct BTFDecoder {
+    /// Whose type section holds the row.
+    let types: BTFTypes
+    /// Who was asked: a module's BTF sees its own types and the base's.
+    let top: BTFTypes
+    let reserve: (TypeReference) -> TypeID
+
+    /// The number of another type. Type and declaration tags (18, 17) say nothing of layout and are passed over.
+    private func reference(_ id: UInt32) -> TypeID {
+        var current = id
+        for _ in 0..<32 {
+            guard let (row, _, _) = top.row(current), row.kind == 18 else { break }
+            current = row.value
+        }
+        return current == 0 ? .void : reserve(TypeReference(UInt64(current)))
+    }
+
+    func decode(_ row: BTFTypes.Row, _ place: Int) -> CType {
+        let name = top.string(row.name)
+        switch row.kind {
+        case 1: return .integer(integer(name, row, types.word(place + 12)))
+        case 2: return .pointer(to: reference(row.value), size: 8)
+        case 3:
+            return .array(
+                ArrayType(element: reference(types.word(place + 12)), count: UInt64(types.word(place + 20))))
+        case 4, 5: return .aggregate(aggregate(name, row, place))
+        case 6: return .enumeration(enumeration(name, row, place))
+        case 7: return .incomplete(row.flag ? .union : .structure, name: name)
+        case 8: return .typedef(name: name, reference(row.value))
+        case 9: return .qualified(.volatile, reference(row.value))
+        case 10: return .qualified(.const, reference(row.value))
+        case 11: return .qualified(.restrict, reference(row.value))
+        case 13: return .function(function(row, place))
+        case 16: return .float(name: name, size: Int(row.value))
+        case 19: return .enumeration(enumeration64(name, row, place))
+        // A function's or a variable's own entry stands for its type.
+        case 12, 14, 17, 18: return .typedef(name: name, reference(row.value))
+        default: return .void
+        }
+    }
+
+    private func integer(_ name: String, _ row: BTFTypes.Row, _ bits: UInt32) -> IntegerType {
+        let encoding: IntegerType.Encoding
+        switch bits >> 24 & 0xf {
+        case 4: encoding = .boolean
+        case 2, 3: encoding = bits >> 24 & 1 == 1 ? .signedCharacter : .unsignedCharacter
+        // pahole marks no type as a character; C has three of them.
+        case 1: encoding = name == "char" || name == "signed char" ? .signedCharacter : .signed
+        default: encoding = name == "unsigned char" ? .unsignedCharacter : name == "char" ? .signedCharacter : .unsigned
+        }
+        return IntegerType(name: name, size: Int(row.value), encoding: encoding)
+    }
+
+    private func aggregate(_ name: String, _ row: BTFTypes.Row, _ place: Int) -> AggregateType {
+        var members: [Member] = []
+        members.reserveCapacity(row.count)
+        for index in 0..<row.count {
+            let at = place + 12 + 12 * index
+            let type = types.word(at + 4)
+            let offset = types.word(at + 8)
+            var bitOffset = UInt64(offset)
+            var bitSize: UInt64?
+            if row.flag {
+                bitOffset = UInt64(offset & 0xff_ffff)
+                if offset >> 24 != 0 { bitSize = UInt64(offset >> 24) }
+            } else if let (integer, bits) = bitField(type) {
+                // Without the flag, the width hides in an integer type of its own.
+                bitOffset &+= UInt64(bits >> 16 & 0xff)
+                if bits & 0xff != integer.value &* 8 { bitSize = UInt64(bits & 0xff) }
+            }
+            members.append(
+                Member(
+                    name: top.string(types.word(at)), type: reference(type), bitOffset: bitOffset, bitSize: bitSize))
+        }
+        // A last array without elements is a flexible array member; BTF writes its bound as 0.
+        return AggregateType(
+            kind: row.kind == 5 ? .union : .structure, name: name, size: UInt64(row.value), members: members)
+    }
+
+    private func bitField(_ id: UInt32) -> (BTFTypes.Row, UInt32)? {
+        guard let (row, owner, place) = top.row(id), row.kind == 1 else { return nil }
+        return (row, owner.word(place + 12))
+    }
+
+    private func enumeration(_ name: String, _ row: BTFTypes.Row, _ place: Int) -> EnumerationType {
+        let values = (0..<row.count).map { index -> Enumerator in
+            let at = place + 12 + 8 * index
+            let raw = types.word(at + 4)
+            let value = row.flag ? Int64(Int32(bitPattern: raw)) : Int64(raw)
+            return Enumerator(name: top.string(types.word(at)), value: value)
+        }
+        return EnumerationType(name: name, size: Int(row.value), isSigned: row.flag, enumerators: values)
+    }
+
+    private func enumeration64(_ name: String, _ row: BTFTypes.Row, _ place: Int) -> EnumerationType {
+        let values = (0..<row.count).map { index -> Enumerator in
+            let at = place + 12 + 12 * index
+            let raw = UInt64(types.word(at + 4)) | UInt64(types.word(at + 8)) << 32
+            return Enumerator(name: top.string(types.word(at)), value: Int64(bitPattern: raw))
+        }
+        return EnumerationType(name: name, size: Int(row.value), isSigned: row.flag, enumerators: values)
+    }
+
+    private func function(_ row: BTFTypes.Row, _ place: Int) -> FunctionType {
+        var parameters: [FunctionType.Parameter] = []
+        var variadic = false
+        for index in 0..<row.count {
+            let at = place + 12 + 8 * index
+            let type = types.word(at + 4)
+            // {0, 0} at the end stands for the dots.
+            if index == row.count - 1, type == 0, types.word(at) == 0 {
+                variadic = true
+            } else {
+                parameters.append(.init(name: top.string(types.word(at)), type: reference(type)))
+            }
+        }
+        return FunctionType(result: reference(row.value), parameters: parameters, isVariadic: variadic)
+    }
+}
