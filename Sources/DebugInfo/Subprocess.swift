@@ -35,7 +35,7 @@ package enum Subprocess {
         var strings: [UnsafeMutablePointer<CChar>?] = unsafe arguments.map { unsafe strdup($0) }
         unsafe strings.append(nil)
         let error = unsafe posix_spawnp(&child, program, &actions, nil, strings, environ)
-        for unsafestring in unsafe strings { unsafe free(string) }
+        unsafe strings.forEach { unsafe free($0) }
         unsafe posix_spawn_file_actions_destroy(&actions)
         close(ends[1])
         defer { close(ends[0]) }

@@ -44,17 +44,18 @@ package final class LinuxKernel: Kernel {
         if release == nil, facts.utsname.count > 2, !facts.utsname[2].isEmpty { release = facts.utsname[2] }
         if let release { journal.note("release \(release)") }
         let image = try specimen.files.kernel(buildID: info?.buildID, release: release) { journal.note($0) }
-        guard let image else {
-            throw OpeningError(
-                "no symbol file for kernel \(release ?? "of unknown release")"
-                    + (info?.buildID.map { ", build-id " + $0.map { hex(UInt64($0), width: 2) }.joined() } ?? "")
-                    + "; name one with -s VMLINUX")
-        }
         let ground = try architecture.ground(specimen, info, image, journal)
         let space = AddressSpace(memory: specimen.memory, translation: ground.pageTable)
+        let sources: DebugSources
+        if let image {
+            sources = try image.load(offset: ground.offset)
+        } else {
+            journal.note("no symbol file for this kernel: its own tables are used")
+            sources = try MemorySources(space: space, info: info, journal: journal).load()
+        }
         let opened = try LinuxOpening(
-            space: space, image: image, ground: ground, specimen: specimen, release: release,
-            machine: architecture.machine, journal: journal)
+            space: space, sources: sources, specimen: specimen, release: release, machine: architecture.machine,
+            journal: journal)
         self.facts = facts
         self.info = info
         self.journal = journal

@@ -12,10 +12,9 @@ struct LinuxOpening {
     let modules: ModuleTable
 
     init(
-        space: AddressSpace, image: any KernelImage, ground: Ground, specimen: Specimen, release: String?,
-        machine: any Machine, journal: Journal
+        space: AddressSpace, sources: DebugSources, specimen: Specimen, release: String?, machine: any Machine,
+        journal: Journal
     ) throws {
-        let sources = try image.load(offset: ground.offset)
         let types = TypeGraph()
         let kernelTypes = sources.types.map { types.add($0) }
         journal.note("symbols and types: \(sources.name)")
@@ -33,7 +32,7 @@ struct LinuxOpening {
             modules = ModuleTable(modules: [], anomalies: [])
         }
         if !modules.modules.isEmpty { journal.note("\(modules.modules.count) modules on the list") }
-        let format = Self.orcFormat(base, image: image, journal)
+        let format = Self.orcFormat(base, journal)
         var debug = [kernel]
         var symbols: [any SymbolSource] = kernelSymbols
         for module in modules.modules {
@@ -61,16 +60,10 @@ struct LinuxOpening {
         return PerCPUAreas(offsets: offsets)
     }
 
-    /// The layout of ORC entries, from the kernel's own types.
-    private static func orcFormat(_ target: Target, image: any KernelImage, _ journal: Journal) -> ORCFormat? {
-        guard let id = try? target.types.lookup(.structure, "orc_entry") else { return nil }
-        let type: Member? = (try? target.types.member("type", of: id)).flatMap { $0 }
-        let members = ORCFormat.EntryMembers(
-            hasEnd: (try? target.types.member("end", of: id)).flatMap { $0 } != nil,
-            hasSignal: (try? target.types.member("signal", of: id)).flatMap { $0 } != nil,
-            typeWidth: type?.bitSize.flatMap { Int(exactly: $0) })
-        let decided = ORCFormat.decide(members: members, header: nil)
-        journal.note("ORC: \(decided.why)")
+    /// The layout of the modules' ORC entries, from the kernel's own types.
+    private static func orcFormat(_ target: Target, _ journal: Journal) -> ORCFormat? {
+        let decided = ORCFormat.decide(members: ORCMembers.read(target.types), header: nil)
+        if decided.format == nil { journal.note("ORC of modules: \(decided.why)") }
         return decided.format
     }
 }
