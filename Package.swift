@@ -86,8 +86,14 @@ let package = Package(
         tests("Machine", ["Bytes", "DebugModel", "Memory", "FixtureKit"]),
         tests("Unwind", ["Bytes", "DebugModel", "Memory", "Machine", "FixtureKit"]),
         tests("Target", ["Bytes", "DebugModel", "Memory", "Machine", "Unwind", "FixtureKit"]),
-        tests("Pipeline", ["Bytes", "DebugModel", "Memory", "Target", "Capabilities"]),
+        tests("Pipeline", ["Bytes", "DebugModel", "Memory", "Machine", "Target", "Capabilities"]),
         tests("Commands", ["Bytes", "DebugModel", "Memory", "Target", "Capabilities", "Pipeline", "FixtureKit"]),
-        tests("Rendering", ["Target", "Pipeline"]),
+        tests("Rendering", ["Bytes", "Target", "Pipeline"]),
+        // The program as a user runs it, and the rules that hold between the targets.
+        .testTarget(
+            name: "TranscriptTests",
+            dependencies: ["inquest", "Bytes", "DebugModel", "Memory", "Machine", "Target", "Capabilities", "Pipeline"],
+            swiftSettings: settings),
+        .testTarget(name: "ArchitectureTests", dependencies: ["inquest", "Pipeline"], swiftSettings: settings),
     ]
 )

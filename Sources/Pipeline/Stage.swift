@@ -70,11 +70,14 @@ package struct Manual: Sendable {
         package let argument: String?
         package let meaning: String
 
-        package init(_ flag: String, _ argument: String? = nil, _ meaning: String) {
+        package init(_ flag: String, _ argument: String?, _ meaning: String) {
             self.flag = flag
             self.argument = argument
             self.meaning = meaning
         }
+
+        /// A switch.
+        package init(_ flag: String, _ meaning: String) { self.init(flag, nil, meaning) }
     }
     package struct Example: Sendable {
         /// A command line that works on a real dump of the repository.

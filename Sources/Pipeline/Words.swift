@@ -15,6 +15,12 @@ package struct CommandText: Sendable, Equatable {
     package let words: [String]
     /// What follows the name, as typed, without blanks around it.
     package let text: String
+
+    package init(name: String, words: [String], text: String) {
+        self.name = name
+        self.words = words
+        self.text = text
+    }
 }
 
 /// Splits lines. A word ends at a blank; `'...'` keeps everything, `"..."` everything but `\"` and `\\`; a backslash

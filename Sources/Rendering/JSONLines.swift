@@ -30,8 +30,9 @@ package final class JSONLines: Renderer {
         if gaps.isEmpty, count > 0 { try gap(Gap("\(count) things", why: "their reasons were not kept")) }
     }
 
-    package func fail(_ sentence: String, line: String) throws {
-        try self.line("error", [("command", JSONText.string(line)), ("message", JSONText.string(sentence))])
+    package func fail(_ sentence: String, line: String?) throws {
+        let command = line.map { [("command", JSONText.string($0))] } ?? []
+        try self.line("error", command + [("message", JSONText.string(sentence))])
     }
 
     private func gap(_ gap: Gap) throws {

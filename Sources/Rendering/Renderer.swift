@@ -12,6 +12,7 @@ package protocol Renderer: AnyObject {
     /// The line has ended. `gaps` is what could not be read, `count` how much that was: more than are listed, if they were
     /// too many to keep.
     func finish(gaps: [Gap], count: Int) throws
-    /// The line failed; says so in the form of the output, where that form is for programs.
-    func fail(_ sentence: String, line: String) throws
+    /// The line failed, or the dump could not be opened (no line); says so in the form of the output, where that form is
+    /// for programs.
+    func fail(_ sentence: String, line: String?) throws
 }

@@ -58,7 +58,7 @@ package final class TextOutput: Renderer {
     }
 
     /// What came before the failure is printed; the sentence is for standard error.
-    package func fail(_ sentence: String, line: String) throws { try endTable() }
+    package func fail(_ sentence: String, line: String?) throws { try endTable() }
 
     private func receive(_ record: Record) throws {
         switch record.presentation {

@@ -62,9 +62,6 @@ struct Inquest: ParsableCommand {
     @Argument(help: ArgumentHelp("The dump's file, or its parts.", valueName: "vmcore"), completion: .file())
     var vmcore: [String] = []
 
-    @Argument(parsing: .postTerminator, help: ArgumentHelp("A command and its arguments.", valueName: "command"))
-    var command: [String] = []
-
     mutating func validate() throws {
         if dumpReference || vmcore.first == "help" { return }
         guard let first = vmcore.first else { throw ValidationError("Which dump? Give the name of its file.") }
@@ -73,7 +70,22 @@ struct Inquest: ParsableCommand {
         }
     }
 
-    func run() throws {
+    /// What stands behind `--` is a command's and not the parser's: it allows no second list of positional arguments.
+    static func main() {
+        let words = CommandLine.arguments.dropFirst()
+        let end = words.firstIndex(of: "--") ?? words.endIndex
+        do {
+            var parsed = try parseAsRoot(Array(words[..<end]))
+            guard let inquest = parsed as? Inquest else { return try parsed.run() }
+            try inquest.run(command: Array(words[end...].dropFirst()))
+        } catch {
+            exit(withError: error)
+        }
+    }
+
+    func run() throws { try run(command: []) }
+
+    private func run(command: [String]) throws {
         System.ignoreBrokenPipes()
         let output = StandardOutput()
         defer { output.flush() }
@@ -109,7 +121,7 @@ struct Inquest: ParsableCommand {
             kernel = try Opening.open(files, options: options, journal: journal)
         } catch {
             tell(journal)
-            if json { try? JSONLines(sink: output.write).fail("\(error)", line: "") }
+            if json { try? JSONLines(sink: output.write).fail("\(error)", line: nil) }
             output.flush()
             System.writeError("inquest: \(Escaping.text("\(error)"))")
             throw ExitCode(2)

@@ -1,0 +1,111 @@
+// A kernel without memory, for commands that need none.
+
+import Bytes
+import Capabilities
+import DebugModel
+import Machine
+import Memory
+import Pipeline
+import Target
+
+struct EmptyMemory: PhysicalMemory, AddressTranslation {
+    let pageSize = 4096
+
+    func page(containing address: PhysicalAddress) throws(MemoryFault) -> Page { throw .notSaved(address, .hole) }
+    func nextSaved(from address: PhysicalAddress) -> Range<PhysicalAddress>? { nil }
+    func translate(_ address: VirtualAddress) throws(MemoryFault) -> PhysicalExtent {
+        throw .unmapped(address, level: 4, entry: 0)
+    }
+}
+
+struct EmptyKernel: Kernel {
+    let target = Target(
+        machine: X86_64(), space: AddressSpace(memory: EmptyMemory(), translation: EmptyMemory()), types: TypeGraph(),
+        symbols: SymbolTable([]), debug: [])
+    let capabilities: [any Capability] = []
+
+    static func recognise(_ specimen: Specimen) -> Recognition { .no("it is only for tests") }
+
+    init() {}
+    init(opening specimen: Specimen, journal: Journal) throws {}
+}
+
+/// Emits each operand as a number or a text.
+struct Say: Stage {
+    static let manual = Manual(
+        name: "say", aliases: ["echo"], synopsis: "WORD...", summary: "Say words",
+        options: [.init("-n", "COUNT", "This often"), .init("-x", "Nothing"), .init("-y", "Nothing either")],
+        examples: [])
+    let words: [String]
+    let count: Int
+
+    init(_ arguments: Arguments) throws {
+        words = arguments.operands
+        count = arguments.value("-n").flatMap { Int($0) } ?? 1
+    }
+
+    func finish(_ context: Context, _ emit: Emit) throws {
+        for _ in 0..<count {
+            for word in words {
+                if word == "fail" { throw CommandError("say cannot say \(word)") }
+                if word == "gap" { context.gaps.note(Gap("a word", why: "nobody knows it")) }
+                try emit(UInt64(word).map { .number($0) } ?? .text(word))
+            }
+        }
+    }
+}
+
+/// Lets the first data through.
+struct First: Stage {
+    static let manual = Manual(name: "first", synopsis: "COUNT", summary: "Keep the first", examples: [])
+    final class Counter { var seen = 0 }
+    let limit: Int
+    private let counter = Counter()
+
+    init(_ arguments: Arguments) throws {
+        guard let word = arguments.operands.first, let limit = Int(word) else { throw UsageError("first: COUNT?") }
+        self.limit = limit
+    }
+
+    func receive(_ datum: Datum, _ context: Context, _ emit: Emit) throws {
+        guard counter.seen < limit else { throw Enough() }
+        counter.seen += 1
+        try emit(datum)
+    }
+
+    func finish(_ context: Context, _ emit: Emit) throws { try emit(.text("end")) }
+}
+
+/// Emits its text and operands.
+struct Expression: Stage {
+    static let manual = Manual(
+        name: "expr", summary: "Show the expression",
+        options: [.init("-x", "Hexadecimal"), .init("-d", "Decimal"), .init("-c", "CPU", "On this CPU")], examples: [],
+        takesExpression: true)
+    let arguments: Arguments
+
+    init(_ arguments: Arguments) throws { self.arguments = arguments }
+
+    func finish(_ context: Context, _ emit: Emit) throws {
+        let switches = ["-x", "-d"].filter { arguments.has($0) } + arguments.all("-c")
+        try emit(.text((switches + [arguments.text]).joined(separator: ";")))
+    }
+}
+
+/// What a line emitted, as words, and how it ended.
+func run(_ line: String, isInterrupted: @escaping @Sendable () -> Bool = { false }) -> (
+    said: [String], outcome: Engine.Outcome, gaps: [Gap]
+) {
+    let context = Context(
+        kernel: EmptyKernel(), catalog: Catalog([[Say.self, First.self, Expression.self]]), gaps: Gaps(),
+        journal: Journal(), isInterrupted: isInterrupted)
+    var said: [String] = []
+    let outcome = Engine.run(line: line, context: context) { datum in
+        switch datum {
+        case .number(let number): said.append("\(number)")
+        case .text(let text): said.append(text)
+        default: said.append("?")
+        }
+    }
+    return (said, outcome, context.gaps.all)
+}
