@@ -51,13 +51,13 @@ package final class LinuxKernel: Kernel {
             sources = try image.load(offset: ground.offset)
         } else {
             journal.note("no symbol file for this kernel: its own tables are used")
-            sources = try MemorySources(space: space, info: info, journal: journal).load()
+            sources = try MemorySources(space: space, info: ground.info, journal: journal).load()
         }
         let opened = try LinuxOpening(
             space: space, sources: sources, specimen: specimen, release: release, machine: architecture.machine,
             journal: journal)
         self.facts = facts
-        self.info = info
+        self.info = ground.info
         self.journal = journal
         self.architecture = architecture
         self.ground = ground
@@ -66,7 +66,7 @@ package final class LinuxKernel: Kernel {
         cpus = try CPUTable(opened.target)
         states = architecture.machine.cpus(notes: facts.notes)
         self.release =
-            release ?? (try? opened.target.variable("init_uts_ns").path("name", "release").text())
+            release ?? ground.info?.release ?? (try? opened.target.variable("init_uts_ns").path("name", "release").text())
         aliasTable = AliasTable(
             target: opened.target, table: ground.pageTable, regions: architecture.regions(opened.target))
         capabilities = [

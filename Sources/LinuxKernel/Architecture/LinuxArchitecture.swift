@@ -11,6 +11,8 @@ struct Ground: Sendable {
     /// Run-time minus link-time addresses of the image (the KASLR offset).
     let offset: UInt64
     let pageTable: any PageTable
+    /// The VMCOREINFO that led here: the dump's, or one found in memory.
+    let info: VMCoreInfo?
 }
 
 /// The part of the kernel model that lives in arch/ in its sources.

@@ -95,7 +95,7 @@ extension LinuxX86_64 {
         journal.note(
             "kernel at offset 0x\(hex(candidate.offset)), phys_base 0x\(hex(candidate.physicalBase)), \(table.levels)-level page tables at \(table.root): \(candidate.source)"
         )
-        return Ground(offset: candidate.offset, pageTable: table)
+        return Ground(offset: candidate.offset, pageTable: table, info: info)
     }
 
     /// Looks for the image's banner. The image moves by whole 2 MiB in virtual and physical memory, so that the

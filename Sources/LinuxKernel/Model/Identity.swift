@@ -32,7 +32,7 @@ package struct Identity: Sendable {
         version = name("version")
         machine = name("machine")
         nodename = name("nodename")
-        cpus = (kernel.cpus.cpus.count, kernel.cpus.possible.count)
+        cpus = (kernel.cpus.online.count, kernel.cpus.possible.count)
         memory = kernel.totalPages.map { $0 &* 4096 }
         let clock = try? Timekeeper(target)
         uptime = clock?.uptime

@@ -1,0 +1,13 @@
+// The commands that only a Linux kernel has, by name.
+
+package import Pipeline
+
+package enum LinuxCommands {
+    package static let all: [any Stage.Type] = [
+        Bt.self,
+        Foreach.self,
+        Mod.self,
+        Ps.self,
+        Sys.self,
+    ]
+}
