@@ -51,7 +51,7 @@ package final class LinuxKernel: Kernel {
             sources = try image.load(offset: ground.offset)
         } else {
             journal.note("no symbol file for this kernel: its own tables are used")
-            sources = try MemorySources(space: space, info: ground.info, journal: journal).load()
+            sources = try MemorySources(space: space, ground: ground, journal: journal).load()
         }
         let opened = try LinuxOpening(
             space: space, sources: sources, specimen: specimen, release: release, machine: architecture.machine,

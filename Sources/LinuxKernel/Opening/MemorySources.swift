@@ -9,12 +9,12 @@ internal import Target
 /// Reads the kernel's own tables through its page tables.
 struct MemorySources {
     let space: AddressSpace
-    let info: VMCoreInfo?
+    let ground: Ground
     let journal: Journal
 
     /// The sources that the kernel's memory holds. Throws when there are no symbols, without which nothing works.
     func load() throws -> DebugSources {
-        let symbols = try kallsyms()
+        let symbols = try ground.kallsyms ?? kallsyms()
         journal.note("kallsyms: \(symbols.count) symbols" + (symbols.remark.map { "; " + $0 } ?? ""))
         var sources = DebugSources(name: "the kernel's own kallsyms, BTF and ORC", symbols: symbols)
         do {
@@ -30,6 +30,8 @@ struct MemorySources {
         return sources
     }
 
+    private var info: VMCoreInfo? { ground.info }
+
     private func read(_ address: VirtualAddress, _ count: UInt64) throws -> ByteSlice {
         guard let size = Int(exactly: count), size < 1 << 28 else {
             throw ValueError.absent("a table of \(count) bytes at \(address)")
@@ -41,7 +43,16 @@ struct MemorySources {
     private func kallsyms() throws -> Kallsyms {
         guard let names = info?.symbol("kallsyms_names"), let number = info?.symbol("kallsyms_num_syms"),
             let tokens = info?.symbol("kallsyms_token_table"), let index = info?.symbol("kallsyms_token_index")
-        else { throw OpeningError("VMCOREINFO does not say where kallsyms is") }
+        else {
+            // Before 6.0 it does not say. The image is the first place to look, and all memory the second.
+            let image = try? space.translate(VirtualAddress((info?.symbol("_stext")?.rawValue ?? 0) & ~0xfff))
+            let search = KallsymsSearch(memory: space.memory)
+            guard let hit = image.flatMap({ search.find(from: $0) }) ?? search.find() else {
+                throw OpeningError("kallsyms is nowhere in memory")
+            }
+            journal.note("VMCOREINFO does not name kallsyms; its token table is around \(hit.place)")
+            return hit.symbols
+        }
         let count = try space.unsigned(number, size: 4)
         guard count > 0, count < 1 << 24, tokens > names else { throw OpeningError("kallsyms_num_syms is \(count)") }
         var tables = KallsymsTables(
