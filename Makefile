@@ -44,10 +44,11 @@ fuzz: ## every parser for a minute each
 bench: release ## inquest, drgn and crash on the same dump
 	Benchmarks/run
 
-reference: ## write docs/commands.md again, from the manuals
+reference: ## write docs/commands.md and the list in man/inquest.1 again, from the manuals
 	swift build --product inquest
-	.build/debug/inquest --dump-reference >docs/commands.md.part
-	mv docs/commands.md.part docs/commands.md
+	.build/debug/inquest --dump-reference >docs/commands.md
+	.build/debug/inquest --dump-manual-list >.build/manual-list
+	sed -i -e '/commands begin:/,/commands end/{/commands begin:/r .build/manual-list' -e '/commands/!d}' man/inquest.1
 
 install: release ## install to DESTDIR/PREFIX: the program, its manual page, completions
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/man/man1 \
