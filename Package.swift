@@ -92,8 +92,13 @@ let package = Package(
         // The program as a user runs it, and the rules that hold between the targets.
         .testTarget(
             name: "TranscriptTests",
-            dependencies: ["inquest", "Bytes", "DebugModel", "Memory", "Machine", "Target", "Capabilities", "Pipeline"],
+            dependencies: [
+                "inquest", "Bytes", "DebugInfo", "DebugModel", "Memory", "Machine", "Target", "Capabilities",
+                "Pipeline",
+            ],
             swiftSettings: settings),
-        .testTarget(name: "ArchitectureTests", dependencies: ["inquest", "Pipeline"], swiftSettings: settings),
+        .testTarget(
+            name: "ArchitectureTests", dependencies: ["inquest", "Bytes", "DebugInfo", "Pipeline"],
+            swiftSettings: settings),
     ]
 )

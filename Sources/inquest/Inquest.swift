@@ -59,11 +59,14 @@ struct Inquest: ParsableCommand {
     @Flag(name: .long, help: .hidden)
     var dumpReference = false
 
+    @Flag(name: .long, help: .hidden)
+    var dumpManualList = false
+
     @Argument(help: ArgumentHelp("The dump's file, or its parts.", valueName: "vmcore"), completion: .file())
     var vmcore: [String] = []
 
     mutating func validate() throws {
-        if dumpReference || vmcore.first == "help" { return }
+        if dumpReference || dumpManualList || vmcore.first == "help" { return }
         guard let first = vmcore.first else { throw ValidationError("Which dump? Give the name of its file.") }
         if vmcore.count == 1, Opening.catalog[first] != nil, !System.exists(first) {
             throw ValidationError("\(first) of which dump? Give the name of its file after it.")
@@ -91,6 +94,7 @@ struct Inquest: ParsableCommand {
         defer { output.flush() }
         let catalog = Opening.catalog
         if dumpReference { return output.write(Reference.text(catalog)) }
+        if dumpManualList { return output.write(Reference.manualList(catalog)) }
         var words = vmcore
         if words.first == "help" { return try help(words.dropFirst(), catalog, output) }
         var lines: [String] = []
