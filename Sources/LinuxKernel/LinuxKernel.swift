@@ -79,9 +79,11 @@ package final class LinuxKernel: Kernel {
             // A format that does not say: the only machine there is so far.
             return LinuxX86_64()
         }
-        guard let machine = Machines.machine(elf: number),
-            let architecture = LinuxArchitectures.architecture(of: machine)
-        else { throw OpeningError("a Linux kernel of ELF machine \(number) cannot be opened; x86-64 (62) can") }
+        let machine = Machines.machine(elf: number)
+        guard let machine, let architecture = LinuxArchitectures.architecture(of: machine) else {
+            let name = machine?.name ?? "ELF machine \(number)"
+            throw OpeningError("a Linux kernel on \(name) cannot be opened; one on x86_64 can")
+        }
         return architecture
     }
 
