@@ -33,12 +33,11 @@ let package = Package(
         .target(name: "CMapping"),
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
         .systemLibrary(name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"])]),
-        .systemLibrary(name: "CSnappy", providers: [.apt(["libsnappy-dev"])]),
 
         // 1
         layer("Bytes", ["CMapping"]),
         // 2
-        layer("Codecs", ["Bytes", "CZlib", "CZstd", "CSnappy"]),
+        layer("Codecs", ["Bytes", "CZlib", "CZstd"]),
         layer("DebugModel", ["Bytes"]),
         // 3
         layer("ELF", ["Bytes", "Codecs"]),
@@ -75,7 +74,7 @@ let package = Package(
             swiftSettings: settings),
 
         // For tests alone.
-        layer("FixtureKit", ["Bytes", "Codecs", "DebugModel", "ELF", "Memory", "Dump", "CZlib", "CZstd", "CSnappy"]),
+        layer("FixtureKit", ["Bytes", "Codecs", "DebugModel", "ELF", "Memory", "Dump", "CZlib", "CZstd"]),
         tests("Bytes"),
         tests("Codecs", ["Bytes", "FixtureKit"]),
         tests("DebugModel", ["Bytes"]),
