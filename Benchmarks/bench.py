@@ -205,8 +205,9 @@ def table(tools, figures):
 def search_lines(a, tools, figures, sums):
     """The speed of `search` net of opening, against the loop that adds up the same file."""
     size = sums[0]["bytes"]
-    base = statistics.median(s["seconds"] for s in sums)
-    yield f"The loop that adds up the {size / 1e6:.0f} MB of the dump's file, mapped, on one thread: {base:.3f} s, {size / base / 1e9:.2f} GB/s."
+    base = {k: statistics.median(s[k] for s in sums) for k in ("wall", "cpu")}
+    yield (f"The loop that adds up the {size / 1e6:.0f} MB of the dump's file, mapped, on one thread: {base['wall']:.4f} s of wall "
+           f"({min(s['wall'] for s in sums):.4f}-{max(s['wall'] for s in sums):.4f}), {base['cpu']:.4f} of CPU; {size / base['cpu'] / 1e9:.2f} GB per CPU s.")
     if dump_format(a.dump) != "ELF":
         yield "(The dump is compressed: the loop adds up fewer bytes than a search has to read, and the ratio below says little.)"
     yield ""
@@ -218,8 +219,8 @@ def search_lines(a, tools, figures, sums):
             yield f"| {t.name} | {s.note or o.note} | | | | |"
             continue
         wall, cpu = s.median("wall") - o.median("wall"), s.cpu() - o.cpu()
-        speed = lambda x: (f"{size / x / 1e9:.2f}", f"{base / x:.2f}") if x > 0.001 else ("", "too short to tell")
-        yield f"| {t.name} | {wall:.3f} | {speed(wall)[0]} | {speed(wall)[1]} | {cpu:.3f} | {speed(cpu)[1]} |"
+        speed = lambda k, x: (f"{size / x / 1e9:.2f}", f"{base[k] / x:.2f}") if x > 0.001 else ("", "too short to tell")
+        yield f"| {t.name} | {wall:.3f} | {' | '.join(speed('wall', wall))} | {cpu:.3f} | {speed('cpu', cpu)[1]} |"
 
 
 def why(cost, err):
