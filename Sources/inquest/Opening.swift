@@ -2,7 +2,10 @@
 
 internal import Bytes
 internal import Capabilities
+internal import DebugModel
+internal import Dump
 internal import LinuxKernel
+internal import Memory
 internal import Pipeline
 internal import Target
 
@@ -47,13 +50,40 @@ struct DumpFile: Sendable, Equatable {
 
 enum Opening {
     /// The kernels that are asked whether a dump is theirs.
-    static let kernels: [any Kernel.Type] = []
+    static let kernels: [any Kernel.Type] = [LinuxKernel.self]
 
     /// The commands of a session: the generic ones, then those of the kernels, which win where both have a name.
-    static let catalog = Catalog([])
+    static let catalog = Catalog([LinuxCommands.all])
 
     /// Opens a dump. What it throws is a sentence for the user (exit code 2).
     static func open(_ files: [DumpFile], options: OpeningOptions, journal: Journal) throws -> any Kernel {
-        throw OpeningError("\(files.first?.path ?? "nothing"): no dump format is known yet")
+        let paths = files.map { file in file.base.map { "\(file.path)@0x\(hex($0))" } ?? file.path }
+        let dump = try Dump.open(paths: paths)
+        var facts = dump.facts
+        journal.note("\(facts.format) in \(facts.files.joined(separator: ", "))")
+        for remark in facts.remarks { journal.note(remark) }
+        facts.files = paths
+        let specimen = Specimen(memory: dump.memory, facts: facts, files: NoSymbolFiles())
+        return try kernel(of: specimen).init(opening: specimen, journal: journal)
     }
+
+    /// The kernel that is sure, else the first that does not say no.
+    private static func kernel(of specimen: Specimen) throws -> any Kernel.Type {
+        var candidate: (any Kernel.Type)?
+        var reasons: [String] = []
+        for kernel in kernels {
+            switch kernel.recognise(specimen) {
+            case .yes: return kernel
+            case .maybe: candidate = candidate ?? kernel
+            case .no(let why): reasons.append(why)
+            }
+        }
+        guard let candidate else { throw OpeningError(reasons.joined(separator: "; ")) }
+        return candidate
+    }
+}
+
+struct NoSymbolFiles: SymbolFiles {
+    func kernel(buildID: [UInt8]?, release: String?, note: (String) -> Void) throws -> (any KernelImage)? { nil }
+    func module(_ identity: ModuleIdentity, release: String?, note: (String) -> Void) throws -> DebugSources? { nil }
 }
