@@ -60,7 +60,8 @@ let package = Package(
         layer(
             "LinuxKernel",
             [
-                "Bytes", "DebugModel", "Memory", "Machine", "DebugInfo", "Unwind", "Target", "Capabilities", "Pipeline",
+                "Bytes", "DebugModel", "ELF", "Memory", "Machine", "DebugInfo", "Unwind", "Target", "Capabilities",
+                "Pipeline",
             ]),
         layer("Rendering", ["Bytes", "Target", "Pipeline"]),
         // 11
@@ -92,7 +93,8 @@ let package = Package(
         .testTarget(
             name: "TranscriptTests",
             dependencies: [
-                "inquest", "Bytes", "DebugInfo", "DebugModel", "Memory", "Machine", "Target", "Capabilities",
+                "inquest", "FixtureKit", "Bytes", "DebugInfo", "DebugModel", "Memory", "Machine", "Target",
+                "Capabilities",
                 "Pipeline",
             ],
             swiftSettings: settings),

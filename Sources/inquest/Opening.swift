@@ -28,36 +28,16 @@ struct OpeningError: Error, Sendable, Equatable, CustomStringConvertible {
     init(_ description: String) { self.description = description }
 }
 
-/// A file of a dump, and where its first byte was in memory when it is a raw image: `ram.img@0x100000`.
-struct DumpFile: Sendable, Equatable {
-    let path: String
-    let base: UInt64?
-
-    /// The suffix is taken off only where a file of the whole name does not exist.
-    init(_ word: String, exists: (String) -> Bool = System.exists) {
-        if let mark = word.lastIndex(of: "@"), !exists(word) {
-            let number = word[word.index(after: mark)...]
-            if number.hasPrefix("0x") || number.hasPrefix("0X"), let base = UInt64(number.dropFirst(2), radix: 16) {
-                path = String(word[..<mark])
-                self.base = base
-                return
-            }
-        }
-        path = word
-        base = nil
-    }
-}
-
 enum Opening {
     /// The kernels that are asked whether a dump is theirs.
     static let kernels: [any Kernel.Type] = [LinuxKernel.self]
 
     /// The commands of a session: the generic ones, then those of the kernels, which win where both have a name.
-    static let catalog = Catalog([LinuxCommands.all])
+    static let catalog = Catalog([[Help.self], LinuxCommands.all])
 
-    /// Opens a dump. What it throws is a sentence for the user (exit code 2).
-    static func open(_ files: [DumpFile], options: OpeningOptions, journal: Journal) throws -> any Kernel {
-        let paths = files.map { file in file.base.map { "\(file.path)@0x\(hex($0))" } ?? file.path }
+    /// Opens the dump in these files: the parts of a split set, or `PATH@0xADDRESS` for a raw image. What it throws is a
+    /// sentence for the user (exit code 2).
+    static func open(_ paths: [String], options: OpeningOptions, journal: Journal) throws -> any Kernel {
         let dump = try Dump.open(paths: paths)
         var facts = dump.facts
         journal.note("\(facts.format) in \(facts.files.joined(separator: ", "))")

@@ -17,7 +17,7 @@ import Testing
         Rule(conformance: "DumpFormat", folder: "Sources/Dump/", list: "Sources/Dump/Registry.swift"),
         Rule(conformance: "Machine", folder: "Sources/Machine/", list: "Sources/Machine/Registry.swift"),
         Rule(conformance: "Stage", folder: "Sources/Commands/", list: "Sources/Commands/Registry.swift"),
-        Rule(conformance: "Stage", folder: "Sources/LinuxKernel/", list: "Sources/LinuxKernel/Registry.swift"),
+        Rule(conformance: "Stage", folder: "Sources/LinuxKernel/", list: "Sources/LinuxKernel/Commands/Registry.swift"),
         Rule(conformance: "Kernel", folder: "Sources/LinuxKernel/", list: "Sources/inquest/Opening.swift"),
     ])
     func everyConformingTypeIsInItsList(rule: Rule) {

@@ -2,10 +2,11 @@
 
 import Bytes
 import DebugInfo
+import FixtureKit
 import Testing
 
 enum Program {
-    static let root = "/" + #filePath.split(separator: "/").dropLast(3).joined(separator: "/")
+    static let root = RealDumps.root
 
     /// Beside the test bundle.
     static let path: String = {
@@ -22,13 +23,6 @@ enum Program {
         return (result.status, String(decoding: result.output, as: UTF8.self))
     }
 
-    /// Where the dumps and symbols are, as `make test` says.
-    static let fixtures: String = {
-        let named = shell("printf %s \"${INQUEST_FIXTURES:-}\"").output
-        return named.isEmpty ? "\(root)/.build-fixtures" : named
-    }()
-
-    static let hasSymbols = Directory.kind(of: fixtures + "/vmlinux") == .file
-    static let hint: Comment =
-        "needs dumps with their symbols: put the shared fixtures at ../shared/fixtures, run scripts/fixtures"
+    static let fixtures = RealDumps.folder
+    static let hint = Comment(rawValue: RealDumps.symbolsComment)
 }

@@ -98,15 +98,4 @@ private struct Rows: Stage {
         #expect(CommandLines.line(from: ["ps | first 2"]) == "ps | first 2")
         #expect(CommandLines.line(from: ["search", "-c", "it's me"]) == "search -c 'it'\\''s me'")
     }
-
-    @Test(
-        arguments: [
-            ("vmcore", "vmcore", nil), ("ram@0x100000", "ram", 0x100000), ("ram@0xzz", "ram@0xzz", nil),
-            ("a@b", "a@b", nil), ("ram@0x0", "ram", 0), ("ram@0x10000000000000000", "ram@0x10000000000000000", nil),
-            ("there@0x10", "there@0x10", nil),
-        ] as [(String, String, UInt64?)])
-    func aRawImageIsGivenWithItsBase(word: String, path: String, base: UInt64?) {
-        let file = DumpFile(word) { $0.hasPrefix("there") }
-        #expect(file.path == path && file.base == base)
-    }
 }

@@ -1,4 +1,5 @@
 import DebugInfo
+import FixtureKit
 import Testing
 
 /// `Fixtures/transcripts/DUMP/TOPIC.txt` holds lines `inquest> COMMAND` and the exact output that follows each.
@@ -17,7 +18,7 @@ import Testing
         }
     }()
 
-    @Test(.enabled(if: Program.hasSymbols, Program.hint), arguments: all)
+    @Test(.enabled(if: RealDumps.hasSymbols, Program.hint), arguments: all)
     func whatIsPrintedIsWhatWasPrinted(transcript: Transcript) {
         let recorded = Program.shell("cat \(transcript.path)").output
         var replayed = ""
@@ -27,14 +28,14 @@ import Testing
             replayed += line + "\n"
             replayed +=
                 Program.shell(
-                    "inquest --no-cache \(fixtures)/\(transcript.dump) -s \(fixtures) -e '\(command)' 2>&1"
+                    "inquest --no-cache \(fixtures)/\(transcript.dump) -s \(RealDumps.symbols) -e '\(command)' 2>&1"
                 ).output
         }
         #expect(replayed == recorded, "goldens change only when the output is meant to: scripts/transcript writes one")
     }
 
     /// The examples of every manual run on a dump that the repository carries.
-    @Test(.enabled(if: Program.hasSymbols, Program.hint))
+    @Test(.enabled(if: RealDumps.hasSymbols, Program.hint))
     func theExamplesOfEveryManualWork() {
         let fixtures = Program.fixtures
         let help = Program.shell("sed -n 's/^| `\\([^`]*\\)` |.*/\\1/p' docs/commands.md").output
@@ -42,7 +43,8 @@ import Testing
         guard !examples.isEmpty else { return }
         let lines = examples.map { $0.split(separator: "\\|").joined(separator: "|") }.joined(separator: "\n")
         let result = Program.shell(
-            "inquest --no-cache \(fixtures)/abba.kdump -s \(fixtures) -f - 2>&1 >/dev/null <<'END'\n\(lines)\nEND")
+            "inquest --no-cache \(fixtures)/abba.kdump -s \(RealDumps.symbols) -f - 2>&1 >/dev/null <<'END'\n\(lines)\nEND"
+        )
         #expect(result.status == 0 && result.output.isEmpty, "\(result.output)")
     }
 }
