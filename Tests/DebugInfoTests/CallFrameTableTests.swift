@@ -137,7 +137,8 @@ private func compare(_ lines: [Substring], _ table: CallFrameTable, every: Int) 
             0x41, 0x0f, 2, 0x77, 0, 0x10, 8, 1, 0x9c, 0x16, 9, 1, 0x9c,  // +1: expressions
             0x2e, 8, 0x2d,  // GNU_args_size, AARCH64_negate_ra_state
             0x41, 0x0b, 0xc3,  // +1: restore_state, restore r3
-            0x41, 0x12, 6, 0x7f, 0x2f, 5, 1, 0x06, 16,  // +1: def_cfa_sf, GNU_negative_offset_extended, restore_extended
+            // +1: def_cfa_sf, GNU_negative_offset_extended, restore_extended
+            0x41, 0x12, 6, 0x7f, 0x2f, 5, 1, 0x06, 16,
         ]
         bytes += entry(word(0x1000) + word(0x100) + program, common: 0)
         let table = CallFrameTable(section: ByteSlice(bytes, name: "frames"), kind: .debugFrame)
