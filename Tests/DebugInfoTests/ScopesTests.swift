@@ -58,10 +58,10 @@ extension String {
 
     @Test(.enabled(if: RealFiles.hasOracle, RealFiles.hint))
     func everyFrameOfEveryTaskIsNamedAsDrgnNamesIt() throws {
-        let file = try ELFFile(try ByteSource.map(RealFiles.vmlinux))
-        let sections = try CodeSections(file, relocator: try Relocator(file, sections: [:]))
-        let code = DWARFCode(sections)
-        let symbols = ELFSymbols(table: try #require(try file.symbols()), placement: .image(file, offset: 0))
+        let kernel = SymbolFile(
+            path: RealFiles.vmlinux, elf: try ELFFile(try ByteSource.map(RealFiles.vmlinux)), isVerified: true,
+            alternate: nil)
+        let code = DebugFiles([DebugFile(kernel, at: .kernel(offset: 0))])
         var compared = 0
         for dump in Self.dumps {
             let text = String(
@@ -70,7 +70,7 @@ extension String {
             // The kernel was moved in one of them: every kernel thread ends at one place.
             let thread = groups.first { $0.names.last == "ret_from_fork" }?.pc ?? 0xffff_ffff_8100_0ecf
             let shift = thread &- 0xffff_ffff_8100_0ecf
-            let moved = shift == 0 ? code : DWARFCode(sections, shift: shift)
+            let moved = shift == 0 ? code : DebugFiles([DebugFile(kernel, at: .kernel(offset: shift))])
             for group in groups where group.places.contains(where: { $0 != nil }) {
                 // Return addresses are looked up one byte before; interrupted ones as they are.
                 let isInterrupted = group.callee.hasPrefix("asm_") || group.callee.hasPrefix("exc_")
@@ -84,13 +84,6 @@ extension String {
                 // The first frame of a task that was running is interrupted, too; the file does not tell.
                 if group.isFirst, places(scopes) != group.places {
                     scopes = try moved.functions(at: VirtualAddress(group.pc))
-                }
-                if scopes.isEmpty {
-                    // Assembly has lines but no functions in DWARF: there the symbol names the frame.
-                    let symbol = symbols.symbol(covering: VirtualAddress(address.rawValue &- shift))
-                    scopes = [
-                        FunctionScope(name: symbol?.name ?? "", isInlined: false, location: try moved.line(at: address))
-                    ]
                 }
                 #expect(scopes.map(\.name) == group.names, "\(dump) \(hex(group.pc))")
                 #expect(scopes.map(\.isInlined) == group.inlined, "\(dump) \(hex(group.pc))")
@@ -140,7 +133,9 @@ extension String {
 
     @Test(
         .enabled(if: Compiled.hasCompiler && RealFiles.has("llvm-symbolizer"), "needs gcc and llvm-symbolizer"),
-        arguments: ["-gdwarf-2", "-gdwarf-3", "-gdwarf-4", "-gdwarf-5", "-gdwarf-5 -gz", "-gdwarf-4 -ffunction-sections"])
+        arguments: [
+            "-gdwarf-2", "-gdwarf-3", "-gdwarf-4", "-gdwarf-5", "-gdwarf-5 -gz", "-gdwarf-4 -ffunction-sections",
+        ])
     func scopesOfACompiledProgramEqualThoseOfLLVM(flags: String) throws {
         let name = "scopes" + flags.filter { $0.isLetter || $0.isNumber }
         let path = try #require(Compiled.program(name, flags))
@@ -154,5 +149,32 @@ extension String {
             addresses += (0..<symbol.size).map { symbol.address.rawValue + $0 }
         }
         #expect(try compare(code, path, addresses) > 50)
+    }
+
+    @Test func anyBytesGiveScopesOrAnError() throws {
+        guard Compiled.hasCompiler, let path = Compiled.program("scopebounds", "-gdwarf-5") else { return }
+        let file = try ELFFile(try ByteSource.map(path))
+        let whole = try CodeSections(file, relocator: try Relocator(file, sections: [:]))
+        let symbols = ELFSymbols(table: try #require(try file.symbols()), placement: .image(file, offset: 0))
+        let start = try #require(symbols.symbols(named: "w").first).address
+        func ask(_ sections: CodeSections) throws {
+            let code = DWARFCode(sections)
+            for offset in stride(from: UInt64(0), to: 200, by: 23) {
+                do { _ = try code.functions(at: start.advanced(by: offset)) } catch {}
+            }
+        }
+        func with(
+            info: ByteSlice? = nil, abbreviations: ByteSlice? = nil, rnglists: ByteSlice? = nil,
+            aranges: ByteSlice? = nil
+        ) -> CodeSections {
+            CodeSections(
+                info: info ?? whole.info, abbreviations: abbreviations ?? whole.abbreviations, strings: whole.strings,
+                lineStrings: whole.lineStrings, lines: whole.lines, aranges: aranges ?? whole.aranges,
+                rnglists: rnglists ?? whole.lists.rnglists)
+        }
+        checkBounds(whole.info.array, mutations: 10_000) { try ask(with(info: $0)) }
+        checkBounds(whole.abbreviations.array, mutations: 3000) { try ask(with(abbreviations: $0)) }
+        checkBounds(whole.lists.rnglists.array, mutations: 3000) { try ask(with(rnglists: $0)) }
+        checkBounds(whole.aranges.array, mutations: 3000) { try ask(with(aranges: $0)) }
     }
 }

@@ -80,7 +80,8 @@ struct CodeAbbreviations: Sendable {
         if CodeAttribute.isWanted(attribute) {
             steps.append(Step(attribute: UInt16(attribute), form: form, constant: constant))
         } else if let size = forms.fixedSize(form) {
-            let isAfterPass = steps.count > first && steps[steps.count - 1].attribute == 0 && steps[steps.count - 1].form == 0
+            let isAfterPass =
+                steps.count > first && steps[steps.count - 1].attribute == 0 && steps[steps.count - 1].form == 0
             if isAfterPass {
                 steps[steps.count - 1].constant += Int64(size)
             } else {

@@ -14,6 +14,14 @@ package struct CodeSections: Sendable {
     package let aranges: ByteSlice
     package let lists: RangeLists
     package let order: ByteOrder
+    /// `.debug_str` of the common file that dwz made.
+    private(set) var commonStrings: ByteSlice = .empty
+
+    func sharing(_ strings: ByteSlice?) -> CodeSections {
+        var copy = self
+        copy.commonStrings = strings ?? .empty
+        return copy
+    }
 
     /// Reads them from a file; a section that is absent is empty, one that is damaged throws.
     package init(_ elf: ELFFile, relocator: Relocator) throws(ParseFault) {

@@ -114,7 +114,7 @@ final class CodeUnit: Sendable {
     /// The offset behind the root's attributes: its first child; nil when it has none.
     var firstChild: Int? { root.hasChildren ? root.next : nil }
 
-    func rootRanges() throws(ParseFault) -> [Range<UInt64>] { try ranges(of: root) }
+    func rootRanges(budget: inout Int) throws(ParseFault) -> [Range<UInt64>] { try ranges(of: root, budget: &budget) }
 
     func read(at offset: Int) -> CodeDIE? { Self.read(at: offset, header, abbreviations, sections.info) }
 
@@ -168,10 +168,10 @@ final class CodeUnit: Sendable {
     }
 
     /// The code of a DIE; empty for declarations and abstract instances.
-    func ranges(of die: CodeDIE) throws(ParseFault) -> [Range<UInt64>] {
+    func ranges(of die: CodeDIE, budget: inout Int) throws(ParseFault) -> [Range<UInt64>] {
         if let list = die.ranges {
             let offset = list.kind == .listIndex ? try sections.lists.list(list.raw, context) : list.raw
-            return try sections.lists.read(at: offset, context)
+            return try sections.lists.read(at: offset, context, budget: &budget)
         }
         guard let first = die.low, let second = die.high else { return [] }
         let low = try Self.address(first, sections, context)
@@ -192,6 +192,7 @@ final class CodeUnit: Sendable {
         case .inlineString: return sections.info.clamped(value.raw, most)
         case .string: return sections.strings.clamped(value.raw, most)
         case .lineString: return sections.lineStrings.clamped(value.raw, most)
+        case .alternateString: return sections.commonStrings.clamped(value.raw, most)
         case .stringIndex:
             let width = UInt64(header.forms.offsetSize)
             let (product, overflow) = value.raw.multipliedReportingOverflow(by: width)

@@ -6,6 +6,8 @@ internal import Synchronization
 /// The units in the order of `.debug_info`, found by hopping from header to header; each read when it is needed.
 final class CodeUnits: Sendable {
     let sections: CodeSections
+    /// The units of the common file that dwz made; nil without one. They have no code, only names.
+    let alternate: CodeUnits?
     private let starts: [Int]
     /// Disjoint enough to search: in order of `low`, with the furthest end so far.
     private let lows: [UInt64]
@@ -22,8 +24,9 @@ final class CodeUnits: Sendable {
     }
 
     /// Complexity: one pass over the headers; the roots of those units alone that `.debug_aranges` does not name.
-    init(_ sections: CodeSections) {
-        self.sections = sections
+    init(_ sections: CodeSections, common: CodeSections?) {
+        self.sections = sections.sharing(common?.strings)
+        alternate = common.map { CodeUnits($0, common: nil) }
         var fault: ParseFault?
         var starts: [Int] = []
         var headers: [CodeUnitHeader] = []
@@ -51,9 +54,14 @@ final class CodeUnits: Sendable {
             isNamed[index] = true
             entries.append((entry.low, entry.high, UInt32(truncatingIfNeeded: index)))
         }
-        for (index, header) in headers.enumerated() where !isNamed[index] {
+        // Tables of abbreviations can be shared, so that a small hostile file could ask for a long one at each unit.
+        var steps = 16 << 20
+        var budget = RangeLists.budget
+        for (index, header) in headers.enumerated() where !isNamed[index] && steps > 0 {
             do throws(ParseFault) {
-                for range in try CodeUnit(header, in: sections).rootRanges() {
+                let unit = try CodeUnit(header, in: sections)
+                steps -= unit.abbreviations.steps.count + 64
+                for range in try unit.rootRanges(budget: &budget) {
                     entries.append((range.lowerBound, range.upperBound, UInt32(truncatingIfNeeded: index)))
                 }
             } catch {

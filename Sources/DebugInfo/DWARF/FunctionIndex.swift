@@ -26,6 +26,7 @@ struct FunctionIndex: Sendable {
         let header = unit.header
         unit.sections.info.withBytes { span in
             var position = ScanPosition(from: first, to: header.end)
+            var budget = RangeLists.budget
             // Open lists of children: those entered, and within them those only passed because nothing hops over.
             var entered = 1
             var passed = 0
@@ -36,7 +37,7 @@ struct FunctionIndex: Sendable {
                     if passed > 0 { passed -= 1 } else { entered -= 1 }
                     continue
                 }
-                if die.tag == CodeDIE.subprogram, passed == 0, let ranges = try? unit.ranges(of: die) {
+                if die.tag == CodeDIE.subprogram, passed == 0, let ranges = try? unit.ranges(of: die, budget: &budget) {
                     for range in ranges { found.append((range, start)) }
                 }
                 guard die.hasChildren else { continue }

@@ -7,6 +7,7 @@ internal import Synchronization
 /// Answers from the DWARF of one file. Safe to share between threads; keeps at most some 20 MB of what it decoded.
 package final class DWARFCode: CodeSource {
     private let sections: CodeSections
+    private let common: CodeSections?
     private let shift: UInt64
     private let units: Mutex<CodeUnits?> = Mutex(nil)
     private let cache: Mutex<Cache> = Mutex(Cache())
@@ -27,8 +28,10 @@ package final class DWARFCode: CodeSource {
     private static let mostScopes = 4096
 
     /// `shift` is what the code was moved by since it was linked (KASLR); 0 for relocated modules.
-    package init(_ sections: CodeSections, shift: UInt64 = 0) {
+    /// `common` is the file that dwz moved shared names and types into.
+    package init(_ sections: CodeSections, common: CodeSections? = nil, shift: UInt64 = 0) {
         self.sections = sections
+        self.common = common
         self.shift = shift
     }
 
@@ -37,7 +40,7 @@ package final class DWARFCode: CodeSource {
 
     private func allUnits() -> CodeUnits {
         units.withLock { known in
-            let built = known ?? CodeUnits(sections)
+            let built = known ?? CodeUnits(sections, common: common)
             known = built
             return built
         }
@@ -78,7 +81,8 @@ package final class DWARFCode: CodeSource {
             location = die.callFile.flatMap { file in
                 guard let header = table?.header, file != 0 || header.version >= 5 else { return nil }
                 return SourceLine(
-                    file: header.path(of: file), line: Int(clamping: die.callLine), column: Int(clamping: die.callColumn))
+                    file: header.path(of: file), line: Int(clamping: die.callLine),
+                    column: Int(clamping: die.callColumn))
             }
         }
         return scopes
@@ -115,7 +119,9 @@ package final class DWARFCode: CodeSource {
         cache.withLock { cache in
             guard cache.lines[key] == nil else { return }
             cache.linesCost += table.cost
-            while cache.linesCost > Self.mostLineBytes, let oldest = cache.lines.min(by: { $0.value.use < $1.value.use }) {
+            while cache.linesCost > Self.mostLineBytes,
+                let oldest = cache.lines.min(by: { $0.value.use < $1.value.use })
+            {
                 cache.linesCost -= oldest.value.table.cost
                 cache.lines[oldest.key] = nil
             }
@@ -134,6 +140,7 @@ struct ScopeChain {
         let header = unit.header
         unit.sections.info.withBytes { span in
             var position = ScanPosition(from: offset, to: header.end)
+            var budget = RangeLists.budget
             guard let function = CodeUnit.read(span, &position, header, unit.abbreviations) else { return }
             dies.append(function)
             guard function.hasChildren else { return }
@@ -147,7 +154,7 @@ struct ScopeChain {
                     passed -= 1
                     continue
                 }
-                if passed == 0, Self.holds(die, unit, address) {
+                if passed == 0, Self.holds(die, unit, address, &budget) {
                     if die.tag == CodeDIE.inlinedSubroutine { dies.append(die) }
                     if !die.hasChildren { return }
                     continue
@@ -158,10 +165,10 @@ struct ScopeChain {
         }
     }
 
-    private static func holds(_ die: CodeDIE, _ unit: CodeUnit, _ address: UInt64) -> Bool {
+    private static func holds(_ die: CodeDIE, _ unit: CodeUnit, _ address: UInt64, _ budget: inout Int) -> Bool {
         guard die.tag == CodeDIE.inlinedSubroutine || die.tag == CodeDIE.lexicalBlock else { return false }
         // A range that cannot be read holds nothing: better an inlined call too few than a wrong one.
-        guard let ranges = try? unit.ranges(of: die) else { return false }
+        guard let ranges = try? unit.ranges(of: die, budget: &budget) else { return false }
         return ranges.contains { $0.contains(address) }
     }
 }
@@ -184,6 +191,10 @@ enum ScopeNames {
             case .reference:
                 place = Int(exactly: origin.raw)
                 guard let place, let other = try? units.unit(holding: place) else { return nil }
+                unit = other
+            case .alternateReference:
+                place = Int(exactly: origin.raw)
+                guard let place, let other = try? units.alternate?.unit(holding: place) else { return nil }
                 unit = other
             default: return nil
             }
