@@ -6,8 +6,11 @@ package enum LinuxCommands {
     package static let all: [any Stage.Type] = [
         Bt.self,
         Foreach.self,
+        Log.self,
         Mod.self,
         Ps.self,
+        Report.self,
+        Slabs.self,
         Sys.self,
     ]
 }
