@@ -2,7 +2,7 @@
 
 internal import Bytes
 internal import Capabilities
-internal import DebugModel
+internal import DebugInfo
 internal import Dump
 internal import LinuxKernel
 internal import Memory
@@ -43,8 +43,19 @@ enum Opening {
         journal.note("\(facts.format) in \(facts.files.joined(separator: ", "))")
         for remark in facts.remarks { journal.note(remark) }
         facts.files = paths
-        let specimen = Specimen(memory: dump.memory, facts: facts, files: NoSymbolFiles())
+        var search = SymbolFileLocator.Options()
+        search.given = options.symbols
+        search.beside = paths.first.map { directory(of: $0) }
+        search.force = options.force
+        search.usesDebuginfod = options.useDebuginfod
+        let files = LocatedFiles(SymbolFileLocator(search) { journal.note($0) })
+        let specimen = Specimen(memory: dump.memory, facts: facts, files: files)
         return try kernel(of: specimen).init(opening: specimen, journal: journal)
+    }
+
+    private static func directory(of path: String) -> String {
+        guard let slash = path.lastIndex(of: "/") else { return "." }
+        return slash == path.startIndex ? "/" : String(path[..<slash])
     }
 
     /// The kernel that is sure, else the first that does not say no.
@@ -61,9 +72,4 @@ enum Opening {
         guard let candidate else { throw OpeningError(reasons.joined(separator: "; ")) }
         return candidate
     }
-}
-
-struct NoSymbolFiles: SymbolFiles {
-    func kernel(buildID: [UInt8]?, release: String?, note: (String) -> Void) throws -> (any KernelImage)? { nil }
-    func module(_ identity: ModuleIdentity, release: String?, note: (String) -> Void) throws -> DebugSources? { nil }
 }

@@ -23,7 +23,9 @@ struct MemorySources {
             sources.types = types
             sources.variables = types
             journal.note("BTF: \(btf.endID - 1) types" + (btf.remark.map { "; \($0)" } ?? ""))
-            if let orc = orc(symbols, btf) { sources.unwind = [orc] }
+            let graph = TypeGraph()
+            graph.add(btf)
+            if let orc = orc(symbols, graph) { sources.unwind = [orc] }
         } catch {
             journal.note("BTF cannot be used: \(error)")
         }
@@ -78,18 +80,18 @@ struct MemorySources {
         return try BTFTypes(try read(start, stop.distance(from: start)))
     }
 
-    private func orc(_ symbols: Kallsyms, _ btf: BTFTypes) -> ORCTable? {
+    /// The kernel's ORC table as it is in memory: sorted, and with what was patched at run time. Nil, with the reason
+    /// in the journal, when there is none or it cannot be used.
+    func orc(_ symbols: any SymbolSource, _ types: TypeGraph) -> ORCTable? {
         func address(_ name: String) -> VirtualAddress? { symbols.symbols(named: name).first?.address }
         guard let places = address("__start_orc_unwind_ip"), let placesEnd = address("__stop_orc_unwind_ip"),
             let entries = address("__start_orc_unwind"), let entriesEnd = address("__stop_orc_unwind")
         else {
-            journal.note("kallsyms has no __start_orc_unwind: the kernel was built without ORC")
+            journal.note("no symbol __start_orc_unwind: the kernel was built without ORC")
             return nil
         }
-        let graph = TypeGraph()
-        graph.add(btf)
         let header = address("__start_orc_header").flatMap { try? space.read($0, count: 20) }
-        let decided = ORCFormat.decide(members: ORCMembers.read(graph), header: header)
+        let decided = ORCFormat.decide(members: ORCFormat.EntryMembers(types), header: header)
         journal.note("ORC: \(decided.why)")
         guard let format = decided.format else { return nil }
         do {
@@ -100,16 +102,5 @@ struct MemorySources {
             journal.note("ORC cannot be read: \(error)")
             return nil
         }
-    }
-}
-
-/// What types say of `struct orc_entry`.
-struct ORCMembers {
-    static func read(_ types: TypeGraph) -> ORCFormat.EntryMembers? {
-        guard let id = (try? types.lookup(.structure, "orc_entry")).flatMap({ $0 }) else { return nil }
-        func member(_ name: String) -> Member? { (try? types.member(name, of: id)).flatMap { $0 } }
-        return ORCFormat.EntryMembers(
-            hasEnd: member("end") != nil, hasSignal: member("signal") != nil,
-            typeWidth: member("type")?.bitSize.flatMap { Int(exactly: $0) })
     }
 }
