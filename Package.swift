@@ -33,12 +33,11 @@ let package = Package(
         .target(name: "CMapping"),
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
         .systemLibrary(name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"])]),
-        .systemLibrary(name: "CSnappy", providers: [.apt(["libsnappy-dev"])]),
 
         // 1
         layer("Bytes", ["CMapping"]),
         // 2
-        layer("Codecs", ["Bytes", "CZlib", "CZstd", "CSnappy"]),
+        layer("Codecs", ["Bytes", "CZlib", "CZstd"]),
         layer("DebugModel", ["Bytes"]),
         // 3
         layer("ELF", ["Bytes", "Codecs"]),
@@ -61,7 +60,8 @@ let package = Package(
         layer(
             "LinuxKernel",
             [
-                "Bytes", "DebugModel", "Memory", "Machine", "DebugInfo", "Unwind", "Target", "Capabilities", "Pipeline",
+                "Bytes", "DebugModel", "ELF", "Memory", "Machine", "DebugInfo", "Unwind", "Target", "Capabilities",
+                "Pipeline",
             ]),
         layer("Rendering", ["Bytes", "Target", "Pipeline"]),
         // 11
@@ -75,7 +75,7 @@ let package = Package(
             swiftSettings: settings),
 
         // For tests alone.
-        layer("FixtureKit", ["Bytes", "Codecs", "DebugModel", "ELF", "Memory", "Dump", "CZlib", "CZstd", "CSnappy"]),
+        layer("FixtureKit", ["Bytes", "Codecs", "DebugModel", "ELF", "Memory", "Dump", "CZlib", "CZstd"]),
         tests("Bytes"),
         tests("Codecs", ["Bytes", "FixtureKit"]),
         tests("DebugModel", ["Bytes"]),
@@ -92,8 +92,14 @@ let package = Package(
         // The program as a user runs it, and the rules that hold between the targets.
         .testTarget(
             name: "TranscriptTests",
-            dependencies: ["inquest", "Bytes", "DebugModel", "Memory", "Machine", "Target", "Capabilities", "Pipeline"],
+            dependencies: [
+                "inquest", "FixtureKit", "Bytes", "DebugInfo", "DebugModel", "Memory", "Machine", "Target",
+                "Capabilities",
+                "Pipeline",
+            ],
             swiftSettings: settings),
-        .testTarget(name: "ArchitectureTests", dependencies: ["inquest", "Pipeline"], swiftSettings: settings),
+        .testTarget(
+            name: "ArchitectureTests", dependencies: ["inquest", "Bytes", "DebugInfo", "Pipeline"],
+            swiftSettings: settings),
     ]
 )

@@ -6,6 +6,12 @@ package struct Limits: Sendable {
     package var sectionBytes: UInt64 = 4 << 30
     /// One page of a dump, decoded. makedumpfile's block size is the page size; 64 KiB on some machines.
     package var pageBytes: Int = 1 << 20
+    /// One page bitmap of a kdump: 2^35 pages, which is 128 TiB of memory in pages of 4 KiB.
+    package var pageMapBytes: UInt64 = 1 << 32
+    /// Records of a flattened dump. makedumpfile and QEMU write 64 KiB and more at once: 1 TiB.
+    package var flatRecords: Int = 16 << 20
+    /// The headers and notes of an ELF core, read in one piece: thousands of segments and CPUs take some MB.
+    package var headerBytes: UInt64 = 256 << 20
     /// Sections, segments, notes of one ELF file. PN_XNUM allows 2^32; 1 TiB dumps have some thousands.
     package var elfEntries: UInt64 = 4 << 20
     /// Nesting of DIEs, of types inside types, of expressions.

@@ -190,7 +190,9 @@ package final class SymbolFileLocator: Sendable {
 
     private func alternate(of file: SymbolFile) -> ELFFile? {
         guard let link = DebugLink.alternate(file.elf) else { return nil }
-        let beside = link.name.hasPrefix("/") ? options.root + link.name
+        let beside =
+            link.name.hasPrefix("/")
+            ? options.root + link.name
             : "\(Self.directory(of: file.path))/\(link.name)"
         let byID = SymbolFilePlaces.buildIDPath(link.buildID).map { "\(options.root)/usr/lib/debug/\($0)" }
         for path in [beside, byID].compactMap({ $0 }) where Directory.kind(of: path) == .file {

@@ -28,7 +28,8 @@ struct SymbolFilePlaces {
         if let release {
             paths += [
                 "/usr/lib/debug/boot/vmlinux-\(release)", "/usr/lib/debug/lib/modules/\(release)/vmlinux",
-                "/usr/lib/debug/usr/lib/modules/\(release)/vmlinux", "/usr/lib/debug/lib/modules/\(release)/vmlinux.debug",
+                "/usr/lib/debug/usr/lib/modules/\(release)/vmlinux",
+                "/usr/lib/debug/lib/modules/\(release)/vmlinux.debug",
                 "/lib/modules/\(release)/vmlinux", "/lib/modules/\(release)/build/vmlinux",
                 "/usr/lib/modules/\(release)/vmlinux", "/boot/vmlinux-\(release)",
             ].map { root + $0 }

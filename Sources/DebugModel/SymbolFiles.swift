@@ -80,7 +80,7 @@ package struct ModuleIdentity: Sendable {
 package protocol SymbolFiles: Sendable {
     /// The kernel image with that build-id; without one (`nil`), the one that was given explicitly, if any.
     /// `release` names directories to look in.
-    func kernel(buildID: [UInt8]?, release: String?, note: (String) -> Void) throws -> (any KernelImage)?
-    /// What a module's file says; nil when there is none. `note` is told what was tried.
-    func module(_ identity: ModuleIdentity, release: String?, note: (String) -> Void) throws -> DebugSources?
+    func kernel(buildID: [UInt8]?, release: String?) throws -> (any KernelImage)?
+    /// What a module's file says; nil when there is none.
+    func module(_ identity: ModuleIdentity, release: String?) throws -> DebugSources?
 }

@@ -17,6 +17,9 @@ package struct ELFFile: Sendable {
     package let segments: [Segment]
     /// What was left out and why: a table that lies outside the file, an entry cut off.
     package let remarks: [ParseFault]
+    /// The offset of the end of the program headers, and of section 0 that may count them, as the header promises
+    /// them; nil when it is beyond 2^64.
+    package let tablesEnd: UInt64?
 
     package static let relocatable: UInt16 = 1
     package static let core: UInt16 = 4
@@ -45,6 +48,7 @@ package struct ELFFile: Sendable {
         entry = header.entry
         var remarks: [ParseFault] = []
         let zero = header.firstSection(bytes)
+        tablesEnd = header.tablesEnd(zero)
         sections = header.sections(bytes, zero: zero, limits: limits, &remarks)
         segments = header.segments(bytes, zero: zero, limits: limits, &remarks)
         self.remarks = remarks
@@ -97,10 +101,23 @@ struct ELFHeader {
         return try? RawSection(&cursor, is64: is64)
     }
 
+    func tablesEnd(_ zero: RawSection?) -> UInt64? {
+        let size = UInt64(segmentCount(zero)).multipliedReportingOverflow(by: UInt64(segmentSize))
+        let segments = segmentOffset.addingReportingOverflow(size.partialValue)
+        let first = sectionOffset.addingReportingOverflow(sectionOffset == 0 ? 0 : UInt64(sectionSize))
+        guard !size.overflow, !segments.overflow, !first.overflow else { return nil }
+        return max(segments.partialValue, first.partialValue)
+    }
+
+    /// PN_XNUM says that section 0 has the count, in `sh_info`.
+    private func segmentCount(_ zero: RawSection?) -> UInt64 {
+        segmentCount == 0xffff ? UInt64(zero?.info ?? 0xffff) : UInt64(segmentCount)
+    }
+
     func segments(
         _ bytes: ByteSlice, zero: RawSection?, limits: Limits, _ remarks: inout [ParseFault]
     ) -> [Segment] {
-        let count = segmentCount == 0xffff ? UInt64(zero?.info ?? 0xffff) : UInt64(segmentCount)
+        let count = segmentCount(zero)
         guard count > 0, segmentSize >= (is64 ? 56 : 32) else { return [] }
         guard count <= limits.elfEntries else {
             remarks.append(ParseFault("e_phnum", in: bytes.name, at: 56, .limit("\(count) segments")))

@@ -43,21 +43,15 @@ package final class LinuxKernel: Kernel {
         var release = info?.release
         if release == nil, facts.utsname.count > 2, !facts.utsname[2].isEmpty { release = facts.utsname[2] }
         if let release { journal.note("release \(release)") }
-        let image = try specimen.files.kernel(buildID: info?.buildID, release: release) { journal.note($0) }
+        let image = try specimen.files.kernel(buildID: info?.buildID, release: release)
         let ground = try architecture.ground(specimen, info, image, journal)
         let space = AddressSpace(memory: specimen.memory, translation: ground.pageTable)
-        let sources: DebugSources
-        if let image {
-            sources = try image.load(offset: ground.offset)
-        } else {
-            journal.note("no symbol file for this kernel: its own tables are used")
-            sources = try MemorySources(space: space, info: info, journal: journal).load()
-        }
+        let sources = try Self.sources(image, MemorySources(space: space, ground: ground, journal: journal), ground)
         let opened = try LinuxOpening(
             space: space, sources: sources, specimen: specimen, release: release, machine: architecture.machine,
             journal: journal)
         self.facts = facts
-        self.info = info
+        self.info = ground.info
         self.journal = journal
         self.architecture = architecture
         self.ground = ground
@@ -66,7 +60,7 @@ package final class LinuxKernel: Kernel {
         cpus = try CPUTable(opened.target)
         states = architecture.machine.cpus(notes: facts.notes)
         self.release =
-            release ?? (try? opened.target.variable("init_uts_ns").path("name", "release").text())
+            release ?? ground.info?.release ?? (try? opened.target.variable("init_uts_ns").path("name", "release").text())
         aliasTable = AliasTable(
             target: opened.target, table: ground.pageTable, regions: architecture.regions(opened.target))
         capabilities = [
@@ -74,14 +68,51 @@ package final class LinuxKernel: Kernel {
         ]
     }
 
+    /// What the symbol file says, completed by what the kernel's own memory says; without a file that alone.
+    private static func sources(
+        _ image: (any KernelImage)?, _ memory: MemorySources, _ ground: Ground
+    ) throws -> DebugSources {
+        guard let image else {
+            memory.journal.note("no symbol file for this kernel: its own tables are used")
+            return try memory.load()
+        }
+        var sources = try image.load(offset: ground.offset)
+        guard sources.types == nil || sources.symbols == nil else {
+            sources.unwind = unwind(sources, memory)
+            return sources
+        }
+        memory.journal.note("\(image.path) lacks types or symbols: the kernel's own tables complete it")
+        do {
+            let own = try memory.load()
+            sources.types = sources.types ?? own.types
+            sources.variables = sources.variables ?? own.variables
+            sources.symbols = sources.symbols ?? own.symbols
+            sources.unwind = own.unwind + sources.unwind.filter { !($0 is ORCTable) || own.unwind.isEmpty }
+        } catch {
+            memory.journal.note("the kernel's own tables cannot be used: \(error)")
+        }
+        return sources
+    }
+
+    /// The ORC of the kernel's memory before all else: it is what the kernel itself unwinds with.
+    private static func unwind(_ sources: DebugSources, _ memory: MemorySources) -> [any UnwindSource] {
+        let types = TypeGraph()
+        guard let source = sources.types, let symbols = sources.symbols else { return sources.unwind }
+        types.add(source)
+        guard let own = memory.orc(symbols, types) else { return sources.unwind }
+        return [own] + sources.unwind.filter { !($0 is ORCTable) }
+    }
+
     private static func architecture(_ facts: Facts) throws -> any LinuxArchitecture {
         guard let number = facts.machine else {
             // A format that does not say: the only machine there is so far.
             return LinuxX86_64()
         }
-        guard let machine = Machines.machine(elf: number),
-            let architecture = LinuxArchitectures.architecture(of: machine)
-        else { throw OpeningError("a Linux kernel of ELF machine \(number) cannot be opened; x86-64 (62) can") }
+        let machine = Machines.machine(elf: number)
+        guard let machine, let architecture = LinuxArchitectures.architecture(of: machine) else {
+            let name = machine?.name ?? "ELF machine \(number)"
+            throw OpeningError("a Linux kernel on \(name) cannot be opened; one on x86_64 can")
+        }
         return architecture
     }
 

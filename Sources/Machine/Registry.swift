@@ -5,6 +5,7 @@ package enum Machines {
     package static func machine(elf number: UInt16) -> (any Machine)? {
         switch number {
         case 62: X86_64()
+        case 183: ARM64()
         default: nil
         }
     }

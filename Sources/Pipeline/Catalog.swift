@@ -12,6 +12,7 @@ package struct Catalog: Sendable {
         for stage in lists.joined() {
             if let taken = byName[stage.manual.name], stages[taken].manual.name == stage.manual.name {
                 stages[taken] = stage
+                for name in stage.manual.aliases { byName[name] = taken }
                 continue
             }
             for name in [stage.manual.name] + stage.manual.aliases { byName[name] = stages.count }

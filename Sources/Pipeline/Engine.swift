@@ -35,7 +35,9 @@ package enum Engine {
     /// The stages of a line, each made with its arguments: all of it is checked before any of it runs.
     package static func parse(_ line: String, catalog: Catalog) throws -> [any Stage] {
         try LineSplitter.commands(line).map { command in
-            guard let type = catalog[command.name] else { throw UsageError(unknown(command.name, in: catalog)) }
+            guard let type = catalog[command.name] else {
+                throw UsageError(NearNames.unknown(command.name, among: catalog.names))
+            }
             return try type.init(Arguments(command.words, text: command.text, manual: type.manual))
         }
     }
@@ -60,11 +62,5 @@ package enum Engine {
         if context.isInterrupted() { throw Interrupted() }
         guard let stage = stages.first else { return try emit(datum) }
         try stage.receive(datum, context) { try send($0, to: stages.dropFirst(), context, emit) }
-    }
-
-    private static func unknown(_ name: String, in catalog: Catalog) -> String {
-        let near = NearNames.of(name, among: catalog.names)
-        let hint = near.isEmpty ? "" : "; did you mean \(near.joined(separator: ", "))?"
-        return "there is no command \(Escaping.text(name))\(hint.isEmpty ? "; see: help" : hint)"
     }
 }

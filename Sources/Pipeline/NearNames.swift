@@ -14,6 +14,13 @@ package enum NearNames {
         return scored.sorted { ($0.distance, $0.name) < ($1.distance, $1.name) }.prefix(limit).map(\.name)
     }
 
+    /// What to say about a command that does not exist.
+    package static func unknown(_ name: String, among names: [String]) -> String {
+        let near = of(name, among: names)
+        let hint = near.isEmpty ? "; see: help" : "; did you mean \(near.joined(separator: ", "))?"
+        return "there is no command \(Escaping.text(name))" + hint
+    }
+
     /// Insertions, deletions and replacements that turn one into the other; two neighbours swapped count once.
     private static func distance(_ left: [UInt8], _ right: [UInt8]) -> Int {
         var before: [Int] = []

@@ -58,6 +58,8 @@ package enum FieldValue: Sendable {
     /// Hexadecimal: "0xffff888000185600" in JSON, without the prefix in tables.
     case address(UInt64)
     case boolean(Bool)
+    /// A boolean that a table shows as a mark when it is true, and as nothing when it is not.
+    case mark(Bool, String)
     /// A quotient such as a percentage, with the digits to show.
     case decimal(Double, digits: Int)
     case list([FieldValue])

@@ -53,7 +53,7 @@ package final class JSONLines: Renderer {
         case .signed(let number): JSONText.integer(number)
         case .unsigned(let number): JSONText.integer(number)
         case .address(let address): "\"0x\(hex(address))\""
-        case .boolean(let flag): flag ? "true" : "false"
+        case .boolean(let flag), .mark(let flag, _): flag ? "true" : "false"
         case .decimal(let number, let digits): Decimal.text(number, digits: digits) ?? "null"
         case .list(let values): "[" + values.map(json).joined(separator: ",") + "]"
         case .record(let record): object(record.fields.map { ($0.name, json($0.value)) })

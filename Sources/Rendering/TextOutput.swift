@@ -99,7 +99,7 @@ package final class TextOutput: Renderer {
         case .signed, .unsigned, .address, .decimal:
             TextTable.Cell(text: text(value), isNumber: true, isBlank: false)
         case .gap, .none: TextTable.Cell(text: text(value), isNumber: false, isBlank: true)
-        case .text, .boolean, .list, .record: TextTable.Cell(text: text(value), isNumber: false, isBlank: false)
+        case .text, .boolean, .mark, .list, .record: TextTable.Cell(text: text(value), isNumber: false, isBlank: false)
         }
     }
 
@@ -110,6 +110,7 @@ package final class TextOutput: Renderer {
         case .unsigned(let number): return "\(number)"
         case .address(let address): return hex(address)
         case .boolean(let flag): return flag ? "yes" : "no"
+        case .mark(let flag, let mark): return flag ? mark : ""
         case .decimal(let number, let digits): return Decimal.text(number, digits: digits) ?? "-"
         case .list(let values): return values.map(text).joined(separator: ",")
         case .record(let record): return record.fields.map { "\($0.name)=\(text($0.value))" }.joined(separator: " ")

@@ -34,6 +34,8 @@ package enum StackEnd: Sendable {
     case start
     /// The task was created and has not run yet.
     case neverRan
+    /// The task has exited and its stack is freed: there is none to read.
+    case exited
     /// It goes on, and cannot be followed; the text says why.
     case stopped(String)
 

@@ -59,11 +59,14 @@ struct Inquest: ParsableCommand {
     @Flag(name: .long, help: .hidden)
     var dumpReference = false
 
+    @Flag(name: .long, help: .hidden)
+    var dumpManualList = false
+
     @Argument(help: ArgumentHelp("The dump's file, or its parts.", valueName: "vmcore"), completion: .file())
     var vmcore: [String] = []
 
     mutating func validate() throws {
-        if dumpReference || vmcore.first == "help" { return }
+        if dumpReference || dumpManualList || vmcore.first == "help" { return }
         guard let first = vmcore.first else { throw ValidationError("Which dump? Give the name of its file.") }
         if vmcore.count == 1, Opening.catalog[first] != nil, !System.exists(first) {
             throw ValidationError("\(first) of which dump? Give the name of its file after it.")
@@ -91,6 +94,7 @@ struct Inquest: ParsableCommand {
         defer { output.flush() }
         let catalog = Opening.catalog
         if dumpReference { return output.write(Reference.text(catalog)) }
+        if dumpManualList { return output.write(Reference.manualList(catalog)) }
         var words = vmcore
         if words.first == "help" { return try help(words.dropFirst(), catalog, output) }
         var lines: [String] = []
@@ -101,7 +105,7 @@ struct Inquest: ParsableCommand {
         lines += try e + f.flatMap(readCommands)
         if let line = CommandLines.line(from: command) { lines.append(line) }
 
-        let session = try open(words.map { DumpFile($0) }, catalog, output)
+        let session = try open(words, catalog, output)
         let answered = lines.isEmpty && f.isEmpty ? converse(session, output) : batch(lines, session)
         output.flush()
         if !answered { throw ExitCode(1) }
@@ -112,7 +116,7 @@ struct Inquest: ParsableCommand {
     }
 
     /// Opens the dump, or says why not and ends with exit code 2.
-    private func open(_ files: [DumpFile], _ catalog: Catalog, _ output: StandardOutput) throws -> Session {
+    private func open(_ files: [String], _ catalog: Catalog, _ output: StandardOutput) throws -> Session {
         let journal = Journal()
         let options = OpeningOptions(
             symbols: s, force: force, useDebuginfod: debuginfod, cacheDirectory: noCache ? nil : Self.cacheDirectory)
@@ -181,9 +185,7 @@ struct Inquest: ParsableCommand {
         }
         for name in names {
             guard let stage = catalog[name] else {
-                let near = NearNames.of(name, among: catalog.names)
-                throw ValidationError(
-                    "There is no command \(name)." + (near.isEmpty ? "" : " Near: \(near.joined(separator: ", "))."))
+                throw ValidationError(NearNames.unknown(name, among: catalog.names))
             }
             output.write(stage.manual.page.joined(separator: "\n") + "\n")
         }

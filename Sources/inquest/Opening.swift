@@ -2,7 +2,10 @@
 
 internal import Bytes
 internal import Capabilities
+internal import DebugInfo
+internal import Dump
 internal import LinuxKernel
+internal import Memory
 internal import Pipeline
 internal import Target
 
@@ -25,35 +28,48 @@ struct OpeningError: Error, Sendable, Equatable, CustomStringConvertible {
     init(_ description: String) { self.description = description }
 }
 
-/// A file of a dump, and where its first byte was in memory when it is a raw image: `ram.img@0x100000`.
-struct DumpFile: Sendable, Equatable {
-    let path: String
-    let base: UInt64?
-
-    /// The suffix is taken off only where a file of the whole name does not exist.
-    init(_ word: String, exists: (String) -> Bool = System.exists) {
-        if let mark = word.lastIndex(of: "@"), !exists(word) {
-            let number = word[word.index(after: mark)...]
-            if number.hasPrefix("0x") || number.hasPrefix("0X"), let base = UInt64(number.dropFirst(2), radix: 16) {
-                path = String(word[..<mark])
-                self.base = base
-                return
-            }
-        }
-        path = word
-        base = nil
-    }
-}
-
 enum Opening {
     /// The kernels that are asked whether a dump is theirs.
-    static let kernels: [any Kernel.Type] = []
+    static let kernels: [any Kernel.Type] = [LinuxKernel.self]
 
     /// The commands of a session: the generic ones, then those of the kernels, which win where both have a name.
-    static let catalog = Catalog([])
+    static let catalog = Catalog([[Help.self], LinuxCommands.all])
 
-    /// Opens a dump. What it throws is a sentence for the user (exit code 2).
-    static func open(_ files: [DumpFile], options: OpeningOptions, journal: Journal) throws -> any Kernel {
-        throw OpeningError("\(files.first?.path ?? "nothing"): no dump format is known yet")
+    /// Opens the dump in these files: the parts of a split set, or `PATH@0xADDRESS` for a raw image. What it throws is a
+    /// sentence for the user (exit code 2).
+    static func open(_ paths: [String], options: OpeningOptions, journal: Journal) throws -> any Kernel {
+        let dump = try Dump.open(paths: paths)
+        var facts = dump.facts
+        journal.note("\(facts.format) in \(facts.files.joined(separator: ", "))")
+        for remark in facts.remarks { journal.note(remark) }
+        facts.files = paths
+        var search = SymbolFileLocator.Options()
+        search.given = options.symbols
+        search.beside = paths.first.map { directory(of: $0) }
+        search.force = options.force
+        search.usesDebuginfod = options.useDebuginfod
+        let files = LocatedFiles(SymbolFileLocator(search) { journal.note($0) })
+        let specimen = Specimen(memory: dump.memory, facts: facts, files: files)
+        return try kernel(of: specimen).init(opening: specimen, journal: journal)
+    }
+
+    private static func directory(of path: String) -> String {
+        guard let slash = path.lastIndex(of: "/") else { return "." }
+        return slash == path.startIndex ? "/" : String(path[..<slash])
+    }
+
+    /// The kernel that is sure, else the first that does not say no.
+    private static func kernel(of specimen: Specimen) throws -> any Kernel.Type {
+        var candidate: (any Kernel.Type)?
+        var reasons: [String] = []
+        for kernel in kernels {
+            switch kernel.recognise(specimen) {
+            case .yes: return kernel
+            case .maybe: candidate = candidate ?? kernel
+            case .no(let why): reasons.append(why)
+            }
+        }
+        guard let candidate else { throw OpeningError(reasons.joined(separator: "; ")) }
+        return candidate
     }
 }

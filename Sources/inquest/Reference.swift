@@ -1,4 +1,4 @@
-// All manuals at once: the list that `help` shows, and docs/commands.md.
+// All manuals at once: the list that `help` shows, docs/commands.md, the list in man/inquest.1.
 
 internal import Pipeline
 
@@ -25,6 +25,17 @@ enum Reference {
             "  \(manual.name)\(String(repeating: " ", count: width - manual.name.count))  \(manual.summary)\n"
         }
         return "COMMANDS:\n" + lines.joined()
+    }
+
+    /// The list of commands in man/inquest.1 (mdoc).
+    static func manualList(_ catalog: Catalog) -> String {
+        sorted(catalog).map { ".It Ic \($0.name)\n\(roff($0.summary)).\n" }.joined()
+    }
+
+    /// A line of text that troff takes as such.
+    private static func roff(_ text: String) -> String {
+        let escaped = text.split(separator: "\\", omittingEmptySubsequences: false).joined(separator: "\\e")
+        return escaped.hasPrefix(".") || escaped.hasPrefix("'") ? "\\&" + escaped : escaped
     }
 
     private static func sorted(_ catalog: Catalog) -> [Manual] {

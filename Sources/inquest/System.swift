@@ -65,12 +65,16 @@ enum System {
     private static let interruptFlag = Atomic<Bool>(false)
 }
 
-/// Standard output, written in large pieces.
+/// Standard output (or what a test puts in its place), written in large pieces.
 final class StandardOutput {
     private var buffer: [UInt8] = []
     private(set) var isBroken = false
     /// A pipe's worth: enough that system calls do not count.
     private static let size = 64 << 10
+    private let send: ([UInt8]) -> Bool
+
+    /// `send` writes all that it is given, or says that it could not.
+    init(_ send: @escaping ([UInt8]) -> Bool = { System.write($0, to: 1) }) { self.send = send }
 
     func write(_ text: String) {
         guard !isBroken else { return }
@@ -80,7 +84,7 @@ final class StandardOutput {
 
     func flush() {
         guard !buffer.isEmpty else { return }
-        if !isBroken { isBroken = !System.write(buffer, to: 1) }
+        if !isBroken { isBroken = !send(buffer) }
         buffer.removeAll(keepingCapacity: true)
     }
 }

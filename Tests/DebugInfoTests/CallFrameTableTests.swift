@@ -92,7 +92,8 @@ private func compare(_ lines: [Substring], _ table: CallFrameTable, every: Int) 
         var equal = 0
         var different = 0
         for address in stride(from: UInt64(0xffff_ffff_8120_1000), to: 0xffff_ffff_8155_0000, by: 61) {
-            guard let one = try frames.row(at: VirtualAddress(address)), let two = try orc.row(at: VirtualAddress(address)),
+            guard let one = try frames.row(at: VirtualAddress(address)),
+                let two = try orc.row(at: VirtualAddress(address)),
                 two.kind == .call
             else { continue }
             if one.cfa == two.cfa { equal += 1 } else { different += 1 }
@@ -136,11 +137,14 @@ private func compare(_ lines: [Substring], _ table: CallFrameTable, every: Int) 
             0x41, 0x0f, 2, 0x77, 0, 0x10, 8, 1, 0x9c, 0x16, 9, 1, 0x9c,  // +1: expressions
             0x2e, 8, 0x2d,  // GNU_args_size, AARCH64_negate_ra_state
             0x41, 0x0b, 0xc3,  // +1: restore_state, restore r3
-            0x41, 0x12, 6, 0x7f, 0x2f, 5, 1, 0x06, 16,  // +1: def_cfa_sf, GNU_negative_offset_extended, restore_extended
+            // +1: def_cfa_sf, GNU_negative_offset_extended, restore_extended
+            0x41, 0x12, 6, 0x7f, 0x2f, 5, 1, 0x06, 16,
         ]
         bytes += entry(word(0x1000) + word(0x100) + program, common: 0)
         let table = CallFrameTable(section: ByteSlice(bytes, name: "frames"), kind: .debugFrame)
-        func row(_ offset: UInt64) throws -> UnwindRow { try #require(try table.row(at: VirtualAddress(0x1000 + offset))) }
+        func row(_ offset: UInt64) throws -> UnwindRow {
+            try #require(try table.row(at: VirtualAddress(0x1000 + offset)))
+        }
         func rule(_ offset: UInt64, _ register: UInt16) throws -> String {
             text(try row(offset).registers[RegisterNumber(register)])
         }

@@ -109,6 +109,13 @@ private func rows(readelf path: String) throws -> [String] {
         #expect(table.fault == nil)
     }
 
+    @Test func pathsThatTheCompilerWasToldToShortenStayShort() throws {
+        // -ffile-prefix-map: the unit's directory is relative itself, so nothing is relative to it.
+        let program: [UInt8] = [0, 9, 2] + word(0x1000) + [4, 2, 1, 2, 8, 0, 1, 1]
+        let table = try decode(program, directory: "debian/build")
+        #expect(table.line(at: 0x1000)?.file == "include/b.h")
+    }
+
     @Test func codeThatTheLinkerDroppedHasNoLines() throws {
         let dropped: [UInt8] = [0, 9, 2] + word(0) + [1, 2, 8, 0, 1, 1]
         let kept: [UInt8] = [0, 9, 2] + word(0x4) + [1, 2, 8, 0, 1, 1]
@@ -154,9 +161,11 @@ private func rows(readelf path: String) throws -> [String] {
 
     // MARK: Building
 
-    private var strings: LineStrings {
+    private var strings: LineStrings { strings(directory: "/src") }
+
+    private func strings(directory: String) -> LineStrings {
         LineStrings(
-            debugStr: .empty, debugLineStr: .empty, directory: ByteSlice(Array("/src".utf8), name: "directory"),
+            debugStr: .empty, debugLineStr: .empty, directory: ByteSlice(Array(directory.utf8), name: "directory"),
             unitName: ByteSlice(Array("a.c".utf8), name: "name"))
     }
 
@@ -173,8 +182,9 @@ private func rows(readelf path: String) throws -> [String] {
 
     private func half(_ value: UInt64, _ size: Int) -> [UInt8] { Array(word(value).prefix(size)) }
 
-    private func decode(_ program: [UInt8]) throws -> LineTable {
+    private func decode(_ program: [UInt8], directory: String = "/src") throws -> LineTable {
         try LineProgram.decode(
-            ByteSlice(header(program), name: "lines"), at: 0, order: .little, addressSize: 8, strings: strings)
+            ByteSlice(header(program), name: "lines"), at: 0, order: .little, addressSize: 8,
+            strings: strings(directory: directory))
     }
 }

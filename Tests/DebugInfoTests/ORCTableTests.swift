@@ -133,7 +133,11 @@ private let bp = RegisterNumber(6)
         var unknown = 0
         symbols.forEach { symbol in
             guard symbol.kind == .function, symbol.size > 16 else { return }
-            if (try? table.row(at: symbol.address.advanced(by: symbol.size - 1))) != nil { known += 1 } else { unknown += 1 }
+            if (try? table.row(at: symbol.address.advanced(by: symbol.size - 1))) != nil {
+                known += 1
+            } else {
+                unknown += 1
+            }
         }
         #expect(known > 10_000)
         #expect(unknown * 100 < known)
@@ -147,7 +151,9 @@ private let bp = RegisterNumber(6)
             let table = ORCTable(
                 places: slice.clamped(0, half), at: VirtualAddress(start), entries: slice.clamped(half, half),
                 format: ORCFormat(layout: .typed))
-            for offset in stride(from: UInt64(0), to: 64, by: 5) { _ = try table.row(at: VirtualAddress(start + offset)) }
+            for offset in stride(from: UInt64(0), to: 64, by: 5) {
+                _ = try table.row(at: VirtualAddress(start + offset))
+            }
             _ = table.range
         }
     }

@@ -2,16 +2,13 @@
 
 import Bytes
 import DebugInfo
+import FixtureKit
 import Testing
 
 enum RealFiles {
-    /// The repository's root, from the place of this file.
-    private static let root = #filePath.split(separator: "/").dropLast(3).joined(separator: "/")
-
-    /// `../fx`, where `../shared/fixtures/unpack ../fx` puts the kernel and its modules.
-    static let unpacked = "/\(root)/../fx"
-    static let shared = "/\(root)/../shared/fixtures"
-    static let hint: Comment = "needs the fixtures' symbols: ../shared/fixtures/unpack ../fx"
+    static let unpacked = RealDumps.symbols
+    static let shared = RealDumps.shared
+    static let hint = Comment(rawValue: RealDumps.symbolsComment)
 
     static var vmlinux: String { unpacked + "/vmlinux" }
     static let hasKernel = Directory.kind(of: unpacked + "/vmlinux") == .file

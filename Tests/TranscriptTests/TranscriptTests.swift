@@ -1,1 +1,50 @@
+import DebugInfo
+import FixtureKit
 import Testing
+
+/// `Fixtures/transcripts/DUMP/TOPIC.txt` holds lines `inquest> COMMAND` and the exact output that follows each.
+@Suite struct TranscriptTests {
+    struct Transcript: Sendable, CustomTestStringConvertible {
+        let dump: String
+        let topic: String
+        var testDescription: String { "\(dump)/\(topic)" }
+        var path: String { "Fixtures/transcripts/\(dump)/\(topic)" }
+    }
+
+    static let all: [Transcript] = {
+        let root = "\(Program.root)/Fixtures/transcripts"
+        return Directory.names(in: root, limit: 1000).flatMap { dump in
+            Directory.names(in: "\(root)/\(dump)", limit: 1000).map { Transcript(dump: dump, topic: $0) }
+        }
+    }()
+
+    @Test(.enabled(if: RealDumps.hasSymbols, Program.hint), arguments: all)
+    func whatIsPrintedIsWhatWasPrinted(transcript: Transcript) {
+        let recorded = Program.shell("cat \(transcript.path)").output
+        var replayed = ""
+        for line in recorded.split(separator: "\n") where line.hasPrefix("inquest> ") {
+            let command = line.dropFirst("inquest> ".count).split(separator: "'").joined(separator: "'\\''")
+            let fixtures = Program.fixtures
+            replayed += line + "\n"
+            replayed +=
+                Program.shell(
+                    "inquest --no-cache \(fixtures)/\(transcript.dump) -s \(RealDumps.symbols) -e '\(command)' 2>&1"
+                ).output
+        }
+        #expect(replayed == recorded, "goldens change only when the output is meant to: scripts/transcript writes one")
+    }
+
+    /// The examples of every manual run on a dump that the repository carries.
+    @Test(.enabled(if: RealDumps.hasSymbols, Program.hint))
+    func theExamplesOfEveryManualWork() {
+        let fixtures = Program.fixtures
+        let help = Program.shell("sed -n 's/^| `\\([^`]*\\)` |.*/\\1/p' docs/commands.md").output
+        let examples = help.split(separator: "\n").filter { !$0.hasPrefix("-") }
+        guard !examples.isEmpty else { return }
+        let lines = examples.map { $0.split(separator: "\\|").joined(separator: "|") }.joined(separator: "\n")
+        let result = Program.shell(
+            "inquest --no-cache \(fixtures)/abba.kdump -s \(RealDumps.symbols) -f - 2>&1 >/dev/null <<'END'\n\(lines)\nEND"
+        )
+        #expect(result.status == 0 && result.output.isEmpty, "\(result.output)")
+    }
+}

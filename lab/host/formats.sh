@@ -1,5 +1,5 @@
 #!/bin/sh
-# usage: formats.sh BASE LEVEL FORMAT...: makes the dumps that QEMU does not write from BASE.elf, each as BASE.FORMAT
+# usage: formats.sh BASE LEVEL FORMAT...: makes the dumps that QEMU does not write from BASE.elf or BASE.kdump-zlib, each as BASE.FORMAT
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 . "$here/common.sh"
@@ -8,7 +8,7 @@ base=$1 level=$2; shift 2
 # kept only when something fails
 log=$base.makedumpfile.log
 t=$base.tmp
-keep=
+keep= keepz=
 trap 'rm -f "$t".*' EXIT
 : > "$log"
 
@@ -24,7 +24,11 @@ for f in "$@"; do
 	rm -f "$t".kdump
 	case $f in
 	elf) keep=1;;
-	raw|kdump-*) ;;
+	raw) ;;
+	kdump-zlib) keepz=1;;
+	kdump-*)
+		nice makedumpfile -R "$t.kdump" < "$base.kdump-zlib" >> "$log" 2>&1 || die "makedumpfile -R failed; see $log"
+		python3 "$here/kdump_recode.py" "$t.kdump" "$base.$f" "${f#kdump-}" flat >> "$log";;
 	flattened) core; nice makedumpfile -F -c -d "$level" "$t.elf" > "$base.flattened" 2>> "$log" || die "makedumpfile -F failed; see $log";;
 	split) core; rm -f "$base.split.1" "$base.split.2"; shrink --split -c -d "$level" "$t.elf" "$base.split.1" "$base.split.2";;
 	makedumpfile-zlib) core; rm -f "$base.$f"; shrink -c -d "$level" "$t.elf" "$base.$f";;
@@ -36,5 +40,6 @@ for f in "$@"; do
 	esac
 done
 [ -n "$keep" ] || rm -f "$base.elf"
+[ -n "$keepz" ] || rm -f "$base.kdump-zlib"
 rm -f "$log"
 chmod a+r "$base".*

@@ -17,6 +17,23 @@ debs=$dir/../debs
 # the package that a meta-package names first
 behind() { LC_ALL=C apt-cache depends "$1" | sed -n "s/^  Depends: \($2\)\$/\1/p" | head -n 1; }
 
+# The headers are unpacked, not installed: those of 6.12 depend on the kernel image, which would become what this machine
+# boots next.  They find each other by links within, but for one absolute path.
+headers() {
+	root=$dir/headers
+	if [ ! -e "$root/$1.ready" ]; then
+		need gcc-12
+		mkdir -p "$root"
+		for p in "$1" $(LC_ALL=C apt-cache depends "$1" | sed -n 's/^  Depends: \(linux-\(headers\|kbuild\)-.*\)$/\1/p'); do
+			deb=$(fetch "$p" "$debs")
+			dpkg-deb -x "$deb" "$root"
+		done
+		sed -i "s|/usr/src/|$root/usr/src/|" "$root/usr/src/$1/Makefile"
+		: > "$root/$1.ready"
+	fi
+	ln -sfn "headers/usr/src/$1" "$dir/build"
+}
+
 stock() {
 	meta=linux-image-${1:+$1-}amd64
 	fresh_lists "$meta"
@@ -26,7 +43,7 @@ stock() {
 	version=$(candidate "$image")
 	if [ "$(cat "$dir/packages" 2>/dev/null || true)" != "$image $version" ]; then
 		deb=$(fetch "$image" "$debs")
-		rm -rf "$dir/unpacked" "$dir/debug" "$dir/vmlinux" "$dir/modules"
+		rm -rf "$dir/unpacked" "$dir/headers" "$dir/debug" "$dir/vmlinux" "$dir/modules"
 		mkdir -p "$dir/unpacked"
 		dpkg-deb -x "$deb" "$dir/unpacked"
 		cp "$dir/unpacked/boot/vmlinuz-$release" "$dir/bzImage"
@@ -36,8 +53,7 @@ stock() {
 		echo "$release" > "$dir/release"
 		echo "$image $version" > "$dir/packages"
 	fi
-	need "linux-headers-$release"
-	ln -sfn "/usr/src/linux-headers-$release" "$dir/build"
+	headers "linux-headers-$release"
 	if [ -n "$symbols" ] && [ ! -e "$dir/vmlinux" ]; then
 		deb=$(fetch "$image-dbg" "$debs")
 		# a link made before its file is whole would be taken for the whole

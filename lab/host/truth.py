@@ -54,8 +54,7 @@ def registers():
 
 
 kernel_packages = dict(l.split() for l in open(os.path.join(a.kernel_dir, "packages")) if l.strip())
-release = open(os.path.join(a.kernel_dir, "release")).read().strip()
-packages = {n: package(n) for n in ("qemu-system-x86", "busybox-static", "makedumpfile", "gcc", "dwarves", f"linux-headers-{release}")}
+packages = {n: package(n) for n in ("qemu-system-x86", "busybox-static", "makedumpfile", "gcc", "dwarves")}
 truth = {
     "scenario": a.scenario, "kernel": a.kernel, "release": first(r"Linux version (\S+)"), "banner": first(r"(Linux version [^\r\n]*)"),
     "marker": run.get("marker"), "seconds_to_marker": run.get("seconds_to_marker"),

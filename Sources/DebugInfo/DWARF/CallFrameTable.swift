@@ -59,7 +59,7 @@ package final class CallFrameTable: UnwindSource {
         if rules[stackPointer] == nil { rules[stackPointer] = .cfaPlus(0) }
         return UnwindRow(
             kind: .call, cfa: cfa, registers: rules, isSignalFrame: entry.common.isSignalFrame,
-            returnAddress: entry.common.returnAddress, source: "DWARF CFI")
+            returnAddress: entry.common.returnAddress, preservesUnmentioned: true, source: "DWARF CFI")
     }
 
     /// What could not be read while the index was built: nil when all could, or before it was built.

@@ -124,8 +124,10 @@ struct LineHeader: Sendable {
         let base = directories.first.map(text) ?? ""
         // Version 5 writes the unit's directory itself as directory 0; libdw prefers it too.
         let root = base.isEmpty ? text(unitDirectory) : base
-        let directory =
-            own.hasPrefix("/") || file.directory == 0 || root.isEmpty ? (own.isEmpty ? root : own) : "\(root)/\(own)"
+        // A relative unit directory comes from -ffile-prefix-map, which maps the others to the same root as it: what
+        // is relative to that root must not be joined with it (Debian's kernels: debian/build/... and kernel/sched).
+        let joins = !own.isEmpty && !own.hasPrefix("/") && file.directory != 0 && root.hasPrefix("/")
+        let directory = joins ? "\(root)/\(own)" : own.isEmpty ? root : own
         return directory.isEmpty ? name : "\(directory)/\(name)"
     }
 

@@ -34,8 +34,9 @@ package struct RangeLists: Sendable {
         }
     }
 
-    /// A list longer than this is no compiler's (a unit of -ffunction-sections has some thousands).
-    private static let most = 1 << 20
+    /// How many entries one pass over a unit may read in all: lists can be shared, so that a small hostile file could
+    /// ask for the same long list at every DIE. The whole of a stock kernel's lists are less than a million entries.
+    package static let budget = 4 << 20
 
     /// The address that DW_FORM_addrx and its kin name.
     package func address(_ index: UInt64, _ context: Context) throws(ParseFault) -> UInt64 {
@@ -57,47 +58,51 @@ package struct RangeLists: Sendable {
     }
 
     /// The ranges of the list at `offset` (DW_AT_ranges), as [low, high). Empty ones are left out, and those at
-    /// address 0, which is where linkers put what they dropped.
-    package func read(at offset: UInt64, _ context: Context) throws(ParseFault) -> [Range<UInt64>] {
+    /// address 0, which is where linkers put what they dropped. Each entry read is taken from `budget`.
+    package func read(
+        at offset: UInt64, _ context: Context, budget: inout Int
+    ) throws(ParseFault) -> [Range<UInt64>] {
         var result: [Range<UInt64>] = []
         func add(_ low: UInt64, _ high: UInt64) {
             if low != 0, low < high { result.append(low..<high) }
         }
         if context.version >= 5 {
-            try readList(at: offset, context, add)
+            try readList(at: offset, context, &budget, add)
         } else {
-            try readOld(at: offset, context, add)
+            try readOld(at: offset, context, &budget, add)
         }
         return result
     }
 
     /// DWARF 4, section 2.17.3.
     private func readOld(
-        at offset: UInt64, _ context: Context, _ add: (UInt64, UInt64) -> Void
+        at offset: UInt64, _ context: Context, _ budget: inout Int, _ add: (UInt64, UInt64) -> Void
     ) throws(ParseFault) {
         var cursor = Cursor(ranges, order: order)
         try cursor.seek(offset, "DW_AT_ranges")
         let size = context.addressSize
         let selection: UInt64 = size >= 8 ? .max : (UInt64(1) << UInt64(max(size, 1) * 8)) - 1
         var base = context.base
-        for _ in 0..<Self.most {
+        while budget > 0 {
+            budget -= 1
             let low = try cursor.unsigned(size: size, "beginning of a range")
             let high = try cursor.unsigned(size: size, "end of a range")
             if low == 0, high == 0 { return }
             if low == selection { base = high } else if low < high { add(base &+ low, base &+ high) }
         }
-        throw cursor.fault("DW_AT_ranges", .limit("\(Self.most) ranges"))
+        throw cursor.fault("DW_AT_ranges", .limit("too many ranges"))
     }
 
     /// DWARF 5, section 7.25.
     private func readList(
-        at offset: UInt64, _ context: Context, _ add: (UInt64, UInt64) -> Void
+        at offset: UInt64, _ context: Context, _ budget: inout Int, _ add: (UInt64, UInt64) -> Void
     ) throws(ParseFault) {
         var cursor = Cursor(rnglists, order: order)
         try cursor.seek(offset, "DW_AT_ranges")
         let size = context.addressSize
         var base = context.base
-        for _ in 0..<Self.most {
+        while budget > 0 {
+            budget -= 1
             switch try cursor.u8("range list entry") {
             case 0: return
             case 1: base = try address(try cursor.uleb128("base_addressx"), context)
@@ -122,6 +127,6 @@ package struct RangeLists: Sendable {
                 throw cursor.fault("range list entry", .invalid("kind \(other)"), back: 1)
             }
         }
-        throw cursor.fault("DW_AT_ranges", .limit("\(Self.most) ranges"))
+        throw cursor.fault("DW_AT_ranges", .limit("too many ranges"))
     }
 }

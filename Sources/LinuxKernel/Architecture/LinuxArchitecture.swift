@@ -1,6 +1,7 @@
 // What Linux does differently on each CPU architecture.
 
 internal import Bytes
+internal import DebugInfo
 internal import DebugModel
 internal import Machine
 internal import Memory
@@ -11,6 +12,10 @@ struct Ground: Sendable {
     /// Run-time minus link-time addresses of the image (the KASLR offset).
     let offset: UInt64
     let pageTable: any PageTable
+    /// The VMCOREINFO that led here: the dump's, or one found in memory.
+    let info: VMCoreInfo?
+    /// The kernel's own symbols, when they had to be found to get here.
+    let kallsyms: Kallsyms?
 }
 
 /// The part of the kernel model that lives in arch/ in its sources.

@@ -1,6 +1,7 @@
 // Finds the image in physical memory and its KASLR offset, from VMCOREINFO or from memory itself.
 
 internal import Bytes
+internal import DebugInfo
 internal import DebugModel
 internal import Machine
 internal import Memory
@@ -19,7 +20,7 @@ extension LinuxX86_64 {
     ) throws -> Ground {
         let memory = specimen.memory
         if let info, let candidate = candidate(info, "VMCOREINFO"),
-            let ground = settle(candidate, info, image, memory, journal)
+            let ground = settle(candidate, info, image, nil, memory, journal)
         {
             return ground
         }
@@ -27,20 +28,28 @@ extension LinuxX86_64 {
         var found: Ground?
         VMCoreInfo.search(memory) { place, info in
             guard let candidate = candidate(info, "a VMCOREINFO note in memory at \(place)") else { return false }
-            found = settle(candidate, info, image, memory, journal)
+            found = settle(candidate, info, image, nil, memory, journal)
             return found != nil
         }
         if let found { return found }
         if let image {
             searchBanner(image, memory) { candidate in
-                found = settle(candidate, info, image, memory, journal)
+                found = settle(candidate, info, image, nil, memory, journal)
                 return found != nil
             }
             if let found { return found }
             throw OpeningError("the kernel of \(image.path) is not in this dump: its linux_banner is nowhere in memory")
         }
+        if let hit = KallsymsSearch(memory: memory).find() {
+            journal.note("kallsyms in memory, its token table around \(hit.place)")
+            searchBanner(hit.symbols, memory) { candidate in
+                found = settle(candidate, info, image, hit.symbols, memory, journal)
+                return found != nil
+            }
+            if let found { return found }
+        }
         throw OpeningError(
-            "the kernel was not found in memory: no VMCOREINFO, and no vmlinux was given (-s) to look for")
+            "the kernel was not found in memory: no VMCOREINFO, no kallsyms, and no vmlinux (-s) to look for")
     }
 
     private func candidate(_ info: VMCoreInfo, _ source: String) -> Candidate? {
@@ -56,11 +65,12 @@ extension LinuxX86_64 {
 
     /// Checks a candidate against the image's banner and the page tables, and makes the ground from it.
     private func settle(
-        _ candidate: Candidate, _ info: VMCoreInfo?, _ image: (any KernelImage)?, _ memory: any PhysicalMemory,
-        _ journal: Journal
+        _ candidate: Candidate, _ info: VMCoreInfo?, _ image: (any KernelImage)?, _ kallsyms: Kallsyms?,
+        _ memory: any PhysicalMemory, _ journal: Journal
     ) -> Ground? {
         func runtime(_ symbol: String) -> UInt64? {
-            image?.address(of: symbol).map { $0.rawValue &+ candidate.offset }
+            if let kallsyms { return kallsyms.symbols(named: symbol).first?.address.rawValue }
+            return image?.address(of: symbol).map { $0.rawValue &+ candidate.offset }
         }
         func number(_ symbol: String, _ size: Int) -> UInt64? {
             guard let address = runtime(symbol) else { return nil }
@@ -95,7 +105,7 @@ extension LinuxX86_64 {
         journal.note(
             "kernel at offset 0x\(hex(candidate.offset)), phys_base 0x\(hex(candidate.physicalBase)), \(table.levels)-level page tables at \(table.root): \(candidate.source)"
         )
-        return Ground(offset: candidate.offset, pageTable: table)
+        return Ground(offset: candidate.offset, pageTable: table, info: info, kallsyms: kallsyms)
     }
 
     /// Looks for the image's banner. The image moves by whole 2 MiB in virtual and physical memory, so that the
@@ -119,6 +129,30 @@ extension LinuxX86_64 {
             return !accept(
                 Candidate(
                     offset: offset, physicalBase: physicalBase,
+                    source: "linux_banner in memory at \(place) and phys_base beside it"))
+        }
+    }
+
+    /// Looks for the banner of a kernel of which only kallsyms is known: at its place within the page, the words
+    /// that every banner begins with, and `phys_base` where it then must be.
+    private func searchBanner(
+        _ symbols: Kallsyms, _ memory: any PhysicalMemory, accept: (Candidate) -> Bool
+    ) {
+        guard let banner = symbols.symbols(named: "linux_banner").first?.address,
+            let variable = symbols.symbols(named: "phys_base").first?.address
+        else { return }
+        let text = Array("Linux version ".utf8)
+        // The image is linked at 16 MiB (CONFIG_PHYSICAL_START) above the map; what `_text` differs from it is KASLR's.
+        let start = symbols.symbols(named: "_text").first?.address.rawValue ?? 0
+        memory.forEachSavedPage { page in
+            let place = page.advanced(by: banner.rawValue & UInt64(memory.pageSize - 1))
+            guard let found = try? memory.read(place, count: text.count), found.hasBytes(text) else { return true }
+            let physicalBase = place.rawValue &- (banner.rawValue &- Self.imageMap)
+            let at = PhysicalAddress(variable.rawValue &- Self.imageMap &+ physicalBase)
+            guard let value = try? memory.word(at: at), value == physicalBase else { return true }
+            return !accept(
+                Candidate(
+                    offset: start == 0 ? 0 : start &- (Self.imageMap &+ 0x100_0000), physicalBase: physicalBase,
                     source: "linux_banner in memory at \(place) and phys_base beside it"))
         }
     }

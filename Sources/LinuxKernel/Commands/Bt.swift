@@ -34,7 +34,7 @@ package struct Bt: Stage {
                 return number
             }
             for number in wanted where !kernel.cpus.cpus.contains(where: { $0.number == number }) {
-                throw CommandError("there is no online CPU \(number)")
+                throw CommandError("there is no CPU \(number)")
             }
             for cpu in kernel.cpus.cpus where arguments.has("-a") || wanted.contains(cpu.number) {
                 try StackOutput.emit(try cpu.current, kernel, context, emit) { try reader.stack(of: cpu) }

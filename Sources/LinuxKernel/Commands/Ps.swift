@@ -115,7 +115,7 @@ struct TaskRow {
         sinceLastRun = since
         let pid = read("pid") { .signed(Int64(try task.pid)) }
         fields = [
-            Field("on_cpu", " ", .boolean(isCurrent)),
+            Field("on_cpu", " ", .mark(isCurrent, ">")),
             Field("pid", "PID", pid),
             Field("ppid", "PPID", read("ppid") { .signed(Int64(try task.parentPID)) }),
             Field("tgid", nil, read("tgid") { .signed(Int64(try task.tgid)) }),

@@ -21,18 +21,23 @@ package struct CPU: Sendable {
 
 /// The CPUs of a kernel.
 package struct CPUTable: Sendable {
-    /// Those that are online, ascending.
+    /// Those that are present and have a task, ascending. A panic takes the other CPUs offline while their tasks
+    /// are still on them: being online is no condition.
     package let cpus: [CPU]
+    /// The numbers of the CPUs that are online.
+    package let online: [Int]
     /// The numbers of all possible CPUs.
     package let possible: [Int]
 
     package init(_ target: Target) throws {
         let possible = Self.mask(target, "possible") ?? Array(target.perCPU.offsets.indices.prefix(1))
-        let online = Self.mask(target, "online") ?? possible
+        let present = Self.mask(target, "present") ?? possible
+        online = Self.mask(target, "online") ?? possible
         self.possible = possible
-        cpus = try online.compactMap { number in
+        cpus = try present.compactMap { number in
             guard number < target.perCPU.offsets.count, target.perCPU.offsets[number] != nil else { return nil }
-            return CPU(number: number, runQueue: try target.perCPUVariable("runqueues", cpu: number))
+            let cpu = CPU(number: number, runQueue: try target.perCPUVariable("runqueues", cpu: number))
+            return (try? cpu.current.address.isNull) == true ? nil : cpu
         }
     }
 

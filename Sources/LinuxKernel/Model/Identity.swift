@@ -32,7 +32,7 @@ package struct Identity: Sendable {
         version = name("version")
         machine = name("machine")
         nodename = name("nodename")
-        cpus = (kernel.cpus.cpus.count, kernel.cpus.possible.count)
+        cpus = (kernel.cpus.online.count, kernel.cpus.possible.count)
         memory = kernel.totalPages.map { $0 &* 4096 }
         let clock = try? Timekeeper(target)
         uptime = clock?.uptime
@@ -62,17 +62,24 @@ package struct Timekeeper: Sendable {
     package let uptime: UInt64
 
     package init(_ target: Target) throws {
-        // `tk_core.timekeeper` until 6.16, `timekeeper_data[TIMEKEEPER_CORE]` since (22c62b9a84b8).
-        let keeper: Value
-        if let core = try? target.variable("tk_core") {
-            keeper = try core["timekeeper"]
-        } else {
-            keeper = try target.variable("timekeeper_data").element(0)["timekeeper"]
-        }
+        let keeper = try Self.find(target)
         wallSeconds = try keeper["xtime_sec"].unsigned()
         let base = try keeper.path("tkr_mono", "base").unsigned()
         let asleep = (try? keeper["offs_boot"].unsigned()) ?? 0
         uptime = base &+ asleep
+    }
+
+    /// `tk_core.timekeeper` until 6.16, `timekeeper_data[TIMEKEEPER_CORE]` since (22c62b9a84b8).
+    private static func find(_ target: Target) throws -> Value {
+        if let core = try? target.variable("tk_core") { return try core["timekeeper"] }
+        if let data = try? target.variable("timekeeper_data") { return try data.element(0)["timekeeper"] }
+        // BTF has no name for the structure of tk_core, until it became `struct tk_data` (6.13): a sequence counter,
+        // then the timekeeper at the next multiple of its alignment, 8.
+        guard let core = target.symbols.symbol(named: "tk_core")?.address else { throw ValueError.noVariable("tk_core") }
+        if let data = try? target.object(.structure, "tk_data", at: core) { return try data["timekeeper"] }
+        let counter = try ["seqcount_raw_spinlock", "seqcount"].lazy
+            .compactMap { try target.types.lookup(.structure, $0) }.first.flatMap { try target.types.size($0) } ?? 4
+        return try target.object(.structure, "timekeeper", at: core.advanced(by: (counter &+ 7) & ~7))
     }
 }
 

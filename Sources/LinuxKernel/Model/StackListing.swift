@@ -91,6 +91,7 @@ extension StackListing {
         switch stack.stack.end {
         case .start: return []
         case .neverRan: return ["    (created, and has not run yet)"]
+        case .exited: return ["    (has exited; its stack is freed)"]
         case .stopped(let why): return ["    (stopped: \(why))"]
         case .userMode(let registers):
             let target = stack.task.value.target
@@ -110,6 +111,8 @@ extension StackListing {
             return Record("end", [Field("reason", nil, .text("start")), Field("complete", nil, .boolean(true))])
         case .neverRan:
             return Record("end", [Field("reason", nil, .text("never-ran")), Field("complete", nil, .boolean(true))])
+        case .exited:
+            return Record("end", [Field("reason", nil, .text("exited")), Field("complete", nil, .boolean(true))])
         case .stopped(let why):
             return Record(
                 "end",

@@ -51,7 +51,7 @@ package struct StackReader: Sendable {
         }
         let stack = try task.stack
         guard !stack.isNull else {
-            throw ValueError.absent("it has exited, and its kernel stack is freed")
+            return TaskStack(task: task, origin: .switchedOut, stack: Stack(frames: [], end: .exited), remarks: [])
         }
         let start = try kernel.architecture.switchedOut(task)
         let unwound = unwinder.unwind(from: start.registers, isReturnAddress: start.hasRun)

@@ -38,7 +38,7 @@ final class ModuleDebug: Sendable {
                 let sections = try module.sections()
                 let identity = ModuleIdentity(
                     name: module.name, buildID: module.buildID(sections: sections), sections: sections)
-                found = try files.module(identity, release: release) { journal.note($0) }
+                found = try files.module(identity, release: release)
             } catch {
                 journal.note("module \(module.name): its symbol file cannot be used: \(error)")
             }

@@ -62,7 +62,7 @@ struct LinuxOpening {
 
     /// The layout of the modules' ORC entries, from the kernel's own types.
     private static func orcFormat(_ target: Target, _ journal: Journal) -> ORCFormat? {
-        let decided = ORCFormat.decide(members: ORCMembers.read(target.types), header: nil)
+        let decided = ORCFormat.decide(members: ORCFormat.EntryMembers(target.types), header: nil)
         if decided.format == nil { journal.note("ORC of modules: \(decided.why)") }
         return decided.format
     }

@@ -9,12 +9,12 @@ internal import Target
 /// Reads the kernel's own tables through its page tables.
 struct MemorySources {
     let space: AddressSpace
-    let info: VMCoreInfo?
+    let ground: Ground
     let journal: Journal
 
     /// The sources that the kernel's memory holds. Throws when there are no symbols, without which nothing works.
     func load() throws -> DebugSources {
-        let symbols = try kallsyms()
+        let symbols = try ground.kallsyms ?? kallsyms()
         journal.note("kallsyms: \(symbols.count) symbols" + (symbols.remark.map { "; " + $0 } ?? ""))
         var sources = DebugSources(name: "the kernel's own kallsyms, BTF and ORC", symbols: symbols)
         do {
@@ -23,12 +23,16 @@ struct MemorySources {
             sources.types = types
             sources.variables = types
             journal.note("BTF: \(btf.endID - 1) types" + (btf.remark.map { "; \($0)" } ?? ""))
-            if let orc = orc(symbols, btf) { sources.unwind = [orc] }
+            let graph = TypeGraph()
+            graph.add(btf)
+            if let orc = orc(symbols, graph) { sources.unwind = [orc] }
         } catch {
             journal.note("BTF cannot be used: \(error)")
         }
         return sources
     }
+
+    private var info: VMCoreInfo? { ground.info }
 
     private func read(_ address: VirtualAddress, _ count: UInt64) throws -> ByteSlice {
         guard let size = Int(exactly: count), size < 1 << 28 else {
@@ -41,7 +45,16 @@ struct MemorySources {
     private func kallsyms() throws -> Kallsyms {
         guard let names = info?.symbol("kallsyms_names"), let number = info?.symbol("kallsyms_num_syms"),
             let tokens = info?.symbol("kallsyms_token_table"), let index = info?.symbol("kallsyms_token_index")
-        else { throw OpeningError("VMCOREINFO does not say where kallsyms is") }
+        else {
+            // Before 6.0 it does not say. The image is the first place to look, and all memory the second.
+            let image = try? space.translate(VirtualAddress((info?.symbol("_stext")?.rawValue ?? 0) & ~0xfff))
+            let search = KallsymsSearch(memory: space.memory)
+            guard let hit = image.flatMap({ search.find(from: $0) }) ?? search.find() else {
+                throw OpeningError("kallsyms is nowhere in memory")
+            }
+            journal.note("VMCOREINFO does not name kallsyms; its token table is around \(hit.place)")
+            return hit.symbols
+        }
         let count = try space.unsigned(number, size: 4)
         guard count > 0, count < 1 << 24, tokens > names else { throw OpeningError("kallsyms_num_syms is \(count)") }
         var tables = KallsymsTables(
@@ -67,18 +80,18 @@ struct MemorySources {
         return try BTFTypes(try read(start, stop.distance(from: start)))
     }
 
-    private func orc(_ symbols: Kallsyms, _ btf: BTFTypes) -> ORCTable? {
+    /// The kernel's ORC table as it is in memory: sorted, and with what was patched at run time. Nil, with the reason
+    /// in the journal, when there is none or it cannot be used.
+    func orc(_ symbols: any SymbolSource, _ types: TypeGraph) -> ORCTable? {
         func address(_ name: String) -> VirtualAddress? { symbols.symbols(named: name).first?.address }
         guard let places = address("__start_orc_unwind_ip"), let placesEnd = address("__stop_orc_unwind_ip"),
             let entries = address("__start_orc_unwind"), let entriesEnd = address("__stop_orc_unwind")
         else {
-            journal.note("kallsyms has no __start_orc_unwind: the kernel was built without ORC")
+            journal.note("no symbol __start_orc_unwind: the kernel was built without ORC")
             return nil
         }
-        let graph = TypeGraph()
-        graph.add(btf)
         let header = address("__start_orc_header").flatMap { try? space.read($0, count: 20) }
-        let decided = ORCFormat.decide(members: ORCMembers.read(graph), header: header)
+        let decided = ORCFormat.decide(members: ORCFormat.EntryMembers(types), header: header)
         journal.note("ORC: \(decided.why)")
         guard let format = decided.format else { return nil }
         do {
@@ -89,16 +102,5 @@ struct MemorySources {
             journal.note("ORC cannot be read: \(error)")
             return nil
         }
-    }
-}
-
-/// What types say of `struct orc_entry`.
-struct ORCMembers {
-    static func read(_ types: TypeGraph) -> ORCFormat.EntryMembers? {
-        guard let id = (try? types.lookup(.structure, "orc_entry")).flatMap({ $0 }) else { return nil }
-        func member(_ name: String) -> Member? { (try? types.member(name, of: id)).flatMap { $0 } }
-        return ORCFormat.EntryMembers(
-            hasEnd: member("end") != nil, hasSignal: member("signal") != nil,
-            typeWidth: member("type")?.bitSize.flatMap { Int(exactly: $0) })
     }
 }

@@ -1,0 +1,89 @@
+// The report's panic, memory, slab caches and log.
+
+internal import Bytes
+internal import Pipeline
+internal import Target
+
+extension ReportPage {
+    func panic(_ log: Result<KernelLog, any Error>) throws {
+        try part("PANIC") {
+            var lines: [String] = []
+            var fields: [Field] = []
+            let message = try log.get().panicMessage
+            let troubles = message?.troubles ?? []
+            for trouble in troubles {
+                lines.append("  \(trouble.kind.name): \(LogStyle.plain.prefix(trouble.record))\(trouble.line)")
+            }
+            fields.append(Field("message", nil, message?.headline.map { .text($0) } ?? .none))
+            let reports = troubles.map { trouble in
+                FieldValue.record(
+                    Record(
+                        "trouble",
+                        [
+                            Field("what", nil, .text(trouble.kind.name)), Field("line", nil, .text(trouble.line)),
+                            Field("timestamp_ns", nil, .unsigned(trouble.record.timestamp)),
+                        ]))
+            }
+            fields.append(Field("reports", nil, .list(reports)))
+            if let cpu = kernel.panicCPU, let task = try? cpu.current {
+                lines.append("  on CPU \(cpu.number), task \(StackOutput.name(task))")
+                fields.append(Field("cpu", nil, .signed(Int64(cpu.number))))
+                fields.append(Field("task", nil, .record(Record("task", StackOutput.identity(task)))))
+            } else {
+                lines.append("  the kernel did not panic: it was running, or hanging, when the dump was taken")
+                fields.append(Field("cpu", nil, .none))
+            }
+            if let bits = kernel.taint, bits != 0 {
+                lines.append("  tainted: \(Taint.letters(bits)) (\(Taint.meanings(bits).joined(separator: ", ")))")
+            }
+            try emit(.record(Record("panic", fields, presentation: .block(lines))))
+        }
+    }
+
+    func memory() throws {
+        try part("MEMORY") {
+            let summary = MemorySummary(kernel.target)
+            var lines: [String] = []
+            var fields: [Field] = []
+            let width = summary.items.map(\.label.count).max() ?? 0
+            for item in summary.items {
+                let label = String(repeating: " ", count: width - item.label.count) + item.label
+                switch item.value {
+                case .success(let value):
+                    lines.append("  \(label): \(byteSize(value))")
+                    fields.append(Field(item.name, nil, .unsigned(value)))
+                case .failure(let gap):
+                    lines.append("  \(label): unknown (\(gap))")
+                    fields.append(Field(item.name, nil, .gap(gap.description)))
+                }
+            }
+            try emit(.record(Record("memory", fields, presentation: .block(lines))))
+        }
+    }
+
+    func slabs() throws {
+        try part("LARGEST SLAB CACHES") {
+            let listing = try SlabListing(kernel.target, regions: kernel.regions)
+            for row in listing.rows.prefix(10) {
+                for gap in row.usage.gaps { context.gaps.note(Gap("slab cache \(row.cache.name)", why: gap)) }
+                try emit(.record(row.record))
+            }
+            for anomaly in listing.anomalies + listing.rows.flatMap(\.usage.anomalies) {
+                context.gaps.note(Gap("slab caches", why: anomaly.description))
+            }
+        }
+    }
+
+    func log(_ log: Result<KernelLog, any Error>, lines count: Int) throws {
+        try part("LOG (last \(count) records)") {
+            let log = try log.get()
+            for record in log.records.suffix(count) { try emit(.record(LogStyle.plain.record(record))) }
+            for anomaly in log.anomalies { context.gaps.note(Gap("part of the log", why: anomaly.description)) }
+        }
+    }
+}
+
+extension LogStyle {
+    /// As dmesg prints without options.
+    static let plain = LogStyle(levels: false, timestamps: true, callers: false, boot: nil)
+}

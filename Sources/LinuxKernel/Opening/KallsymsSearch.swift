@@ -1,0 +1,196 @@
+// Finds kallsyms in physical memory, when nothing says where it is: the tables validate each other.
+//
+// The only bytes that are the same in every kernel are those of ten tokens: a token that no longer name uses stands
+// for its own character, and the digits always do, so that "0\01\0...9\0" is tokens 48 to 57 of
+// kallsyms_token_table. From there: 48 strings back and 198 forward make the table; kallsyms_token_index behind it must
+// hold the offsets of just these strings. What is left to find lies around it in one of two orders
+// (404bad70fcf7 changed it in 6.4):
+//
+//   until 6.3   offsets, relative_base, num_syms, names, markers, [seqs_of_names], token_table, token_index
+//   since 6.4   num_syms, names, markers, token_table, token_index, offsets, relative_base, seqs_of_names
+//
+// Every label is aligned to 8 bytes. A number of symbols is believed when that many names, read from behind it, end
+// where markers begin that count them.
+
+internal import Bytes
+internal import DebugInfo
+internal import Memory
+
+struct KallsymsSearch {
+    let memory: any PhysicalMemory
+
+    /// Names of the largest kernels are some 8 MiB.
+    private static let reach: UInt64 = 24 << 20
+    private static let digits: [UInt8] = (0x30...0x39).flatMap { [UInt8($0), 0] }
+
+    /// The first set of tables from `start` on that hold together, with where it was found; nil when there is none.
+    func find(from start: PhysicalAddress = PhysicalAddress(0)) -> (symbols: Kallsyms, place: PhysicalAddress)? {
+        var found: (Kallsyms, PhysicalAddress)?
+        var tail: [UInt8] = []
+        var expected: PhysicalAddress?
+        memory.forEachSavedPage { base in
+            guard base.advanced(by: UInt64(memory.pageSize)) > start else { return true }
+            guard let page = try? memory.page(containing: base).bytes else {
+                expected = nil
+                return true
+            }
+            // A hit that begins on the page before ends on this one.
+            let carried = expected == base ? tail : []
+            let hits = carried.isEmpty ? Self.hits(page) : Self.hits(ByteSlice(carried + page.clamped(0, 32).array, name: "memory")).map { $0 - carried.count } + Self.hits(page)
+            for hit in Set(hits).sorted() {
+                let place = PhysicalAddress(base.rawValue &+ UInt64(bitPattern: Int64(hit)))
+                if let symbols = tables(aroundDigits: place) {
+                    found = (symbols, place)
+                    return false
+                }
+            }
+            tail = page.clamped(UInt64(max(page.count - 19, 0)), 19).array
+            expected = base.advanced(by: UInt64(memory.pageSize))
+            return true
+        }
+        return found
+    }
+
+    /// Offsets at which the ten tokens begin.
+    private static func hits(_ bytes: ByteSlice) -> [Int] {
+        bytes.withBytes { span in
+            var hits: [Int] = []
+            var at = 0
+            let last = span.byteCount - digits.count
+            while at <= last {
+                if span.u8(at) == 0x30, span.little(at, as: UInt64.self) == 0x0033_0032_0031_0030,
+                    (8..<digits.count).allSatisfy({ span.u8(at + $0) == digits[$0] })
+                {
+                    hits.append(at)
+                }
+                at += 1
+            }
+            return hits
+        }
+    }
+
+    private func read(_ address: PhysicalAddress, _ count: UInt64) -> ByteSlice? {
+        guard count < 1 << 28 else { return nil }
+        return try? memory.read(address, count: Int(count))
+    }
+
+    /// All tables, from the place of token 48.
+    private func tables(aroundDigits place: PhysicalAddress) -> Kallsyms? {
+        guard let (table, size, index) = tokens(place) else { return nil }
+        let indexPlace = PhysicalAddress((table.rawValue &+ size &+ 7) & ~7)
+        guard let tokenBytes = read(table, size) else { return nil }
+        // The names lie before the tokens, in what is there of the reach.
+        var below: UInt64 = 1 << 16
+        var tried: UInt64 = 0
+        while tried < Self.reach {
+            let distance = min(below, table.rawValue)
+            guard let window = read(PhysicalAddress(table.rawValue - distance), distance) else { break }
+            if let symbols = search(
+                window, from: tried, table: table, tokens: tokenBytes, index: index,
+                behind: indexPlace.advanced(by: UInt64(512)))
+            {
+                return symbols
+            }
+            guard distance == below else { break }
+            tried = below
+            below *= 4
+        }
+        return nil
+    }
+
+    /// The token table around token 48: its start, its size, and the index behind it.
+    private func tokens(_ place: PhysicalAddress) -> (PhysicalAddress, UInt64, ByteSlice)? {
+        guard place.rawValue >= 2048, let before = read(PhysicalAddress(place.rawValue - 2048), 2048),
+            let after = read(place, 6144)
+        else { return nil }
+        let back = before.array
+        guard back.last == 0 else { return nil }
+        // Step over the strings of tokens 47 to 1; bytes of another table may be glued to token 0.
+        var at = back.count - 1
+        for _ in 0..<47 {
+            guard let previous = back[..<at].lastIndex(of: 0) else { return nil }
+            at = previous
+        }
+        let first = UInt64(back.count - (at + 1))
+        let forward = after.array
+        var end = 0
+        for _ in 48..<256 {
+            guard end < forward.count, let next = forward[end...].firstIndex(of: 0) else { return nil }
+            end = next + 1
+        }
+        let indexAt = (place.rawValue &+ UInt64(end) &+ 7) & ~7
+        guard let index = read(PhysicalAddress(indexAt), 512) else { return nil }
+        func entry(_ number: Int) -> UInt64 { UInt64(index.withBytes { $0.little(number * 2, as: UInt16.self) } ?? 0) }
+        // Token 1 begins `first` bytes before token 48, and entry(1) bytes behind the start.
+        guard entry(0) == 0, entry(48) == entry(1) + first else { return nil }
+        for number in 48..<58 where entry(number) != entry(48) + UInt64(number - 48) * 2 { return nil }
+        for number in 1..<256 where entry(number) <= entry(number - 1) { return nil }
+        return (PhysicalAddress(place.rawValue - entry(48)), entry(48) + UInt64(end), index)
+    }
+
+    /// Looks through the bytes before the tokens, backwards, for a number that as many names follow.
+    private func search(
+        _ window: ByteSlice, from tried: UInt64, table: PhysicalAddress, tokens: ByteSlice, index: ByteSlice,
+        behind: PhysicalAddress
+    ) -> Kallsyms? {
+        let start = table.rawValue - UInt64(window.count)
+        var at = window.count - 16 - Int(min(tried, UInt64(window.count)))
+        // Labels are aligned to 8, as addresses.
+        at -= Int((start &+ UInt64(max(at, 0))) & 7)
+        while at >= 0 {
+            let number = window.withBytes { $0.little(at, as: UInt64.self) } ?? 0
+            // A name takes at least two bytes, and the markers four for each 256.
+            if number >= 256, number < UInt64((window.count - at) / 2),
+                window.withBytes({ namesEnd($0, at + 8, Int(number)) }) != nil
+            {
+                var tables = KallsymsTables(
+                    count: Int(number), names: window.clamped(UInt64(at + 8), .max), tokens: tokens, tokenIndex: index,
+                    offsets: .empty, relativeBase: 0)
+                let size = (number * 4 + 7) & ~7
+                let labels: [(PhysicalAddress, PhysicalAddress)] = [
+                    (behind, behind.advanced(by: size)),
+                    (
+                        PhysicalAddress(start &+ UInt64(at) &- 8 &- size),
+                        PhysicalAddress(start &+ UInt64(at) &- 8)
+                    ),
+                ]
+                for (offsets, base) in labels {
+                    guard let relative = try? memory.word(at: base), relative >= LinuxX86_64.imageMap,
+                        relative & 0xfff == 0, let bytes = read(offsets, number * 4)
+                    else { continue }
+                    tables.offsets = bytes
+                    tables.relativeBase = relative
+                    if let symbols = try? Kallsyms(tables), symbols.remark == nil { return symbols }
+                }
+            }
+            at -= 8
+        }
+        return nil
+    }
+
+    /// Where `count` names from `start` end, if markers follow them; nil otherwise. Both ways of writing lengths.
+    private func namesEnd(_ span: RawSpan, _ start: Int, _ count: Int) -> Int? {
+        for long in [true, false] {
+            var at = start
+            var second = 0
+            var number = 0
+            while number < count, at < span.byteCount {
+                if number == 256 { second = at - start }
+                let first = Int(span.u8(at))
+                let wide = long && first & 0x80 != 0
+                let length = wide ? first & 0x7f | Int(span.u8(at + 1)) << 7 : first
+                if length == 0 { break }
+                at += (wide ? 2 : 1) + length
+                number += 1
+            }
+            guard number == count else { continue }
+            let markers = start + (at - start + 7) & ~7
+            if span.little(markers, as: UInt32.self) == 0,
+                count <= 256 || span.little(markers + 4, as: UInt32.self) == UInt32(truncatingIfNeeded: second)
+            {
+                return at
+            }
+        }
+        return nil
+    }
+}

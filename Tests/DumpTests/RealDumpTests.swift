@@ -1,0 +1,30 @@
+import Bytes
+import Dump
+import FixtureKit
+import Memory
+import Testing
+
+/// Every dump of the fixtures opens, whatever wrote it.
+@Suite(.enabled(if: RealDumps.arePresent, Comment(rawValue: RealDumps.comment)))
+struct RealDumpTests {
+    @Test("every page that a real dump promises can be read", arguments: RealDumps.names)
+    func opens(_ name: String) throws {
+        let dump = try Dump.open(paths: [try RealDumps.path(name)])
+        #expect(dump.facts.machine == 62)
+        #expect(dump.facts.cpuCount == 2)
+        #expect(dump.facts.notes.count { $0.name == "CORE" && $0.type == 1 } == 2)
+        #expect((dump.facts.vmcoreinfo != nil) == (name != "plain-novmcoreinfo.elf"))
+        var pages = 0
+        var address = PhysicalAddress(0)
+        while let run = dump.memory.nextSaved(from: address) {
+            address = run.lowerBound
+            while address < run.upperBound {
+                let page = try dump.memory.page(containing: address)
+                #expect(page.bytes.count == 4096)
+                pages += 1
+                address = page.base.advanced(by: 4096)
+            }
+        }
+        #expect(pages > 2000, "\(dump.facts.format) \(dump.facts.compression) \(dump.facts.remarks)")
+    }
+}
