@@ -88,6 +88,11 @@ let package = Package(
         tests("Target", ["Bytes", "DebugModel", "Memory", "Machine", "Unwind", "FixtureKit"]),
         tests("Pipeline", ["Bytes", "DebugModel", "Memory", "Machine", "Target", "Capabilities"]),
         tests("Commands", ["Bytes", "DebugModel", "Memory", "Target", "Capabilities", "Pipeline", "FixtureKit"]),
+        tests(
+            "LinuxKernel",
+            [
+                "Bytes", "DebugModel", "Memory", "Machine", "Dump", "Target", "Capabilities", "Pipeline", "FixtureKit",
+            ]),
         tests("Rendering", ["Bytes", "Target", "Pipeline"]),
         // The program as a user runs it, and the rules that hold between the targets.
         .testTarget(
