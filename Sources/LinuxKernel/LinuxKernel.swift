@@ -60,11 +60,15 @@ package final class LinuxKernel: Kernel {
         cpus = try CPUTable(opened.target)
         states = architecture.machine.cpus(notes: facts.notes)
         self.release =
-            release ?? ground.info?.release ?? (try? opened.target.variable("init_uts_ns").path("name", "release").text())
-        aliasTable = AliasTable(
-            target: opened.target, table: ground.pageTable, regions: architecture.regions(opened.target))
+            release ?? ground.info?.release
+            ?? (try? opened.target.variable("init_uts_ns").path("name", "release").text())
+        let regions = architecture.regions(opened.target)
+        aliasTable = AliasTable(target: opened.target, table: ground.pageTable, regions: regions)
         capabilities = [
-            LinuxTranslation(target: opened.target, architecture: architecture, ground: ground, aliases: aliasTable)
+            LinuxTranslation(target: opened.target, architecture: architecture, ground: ground, aliases: aliasTable),
+            LinuxAddressIdentifier(
+                target: opened.target, regions: regions, modules: opened.modules, cpus: cpus, architecture: architecture
+            ),
         ]
     }
 

@@ -13,8 +13,8 @@ import Testing
 
 /// No symbol file anywhere: BTF, kallsyms and ORC from the dump's memory have to do.
 struct NoSymbolFiles: SymbolFiles {
-    func kernel(buildID: [UInt8]?, release: String?, note: (String) -> Void) throws -> (any KernelImage)? { nil }
-    func module(_ identity: ModuleIdentity, release: String?, note: (String) -> Void) throws -> DebugSources? { nil }
+    func kernel(buildID: [UInt8]?, release: String?) throws -> (any KernelImage)? { nil }
+    func module(_ identity: ModuleIdentity, release: String?) throws -> DebugSources? { nil }
 }
 
 enum RealKernels {

@@ -125,7 +125,8 @@ struct LinuxAddressIdentifier: AddressIdentifier {
             return [
                 Identification(
                     kind: "module \(region.kind)",
-                    text: "\(region.kind) of module \(name), 0x\(hex(address.distance(from: region.start))) bytes into it",
+                    text:
+                        "\(region.kind) of module \(name), 0x\(hex(address.distance(from: region.start))) bytes into it",
                     details: [("module", module.name), ("region", region.kind), ("start", "\(region.start)")])
             ]
         }
