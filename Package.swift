@@ -75,10 +75,15 @@ let package = Package(
             swiftSettings: settings),
 
         // For tests alone.
-        layer("FixtureKit", ["Bytes", "Codecs", "DebugModel", "ELF", "Memory", "Dump", "CZlib", "CZstd"]),
+        layer(
+            "FixtureKit",
+            [
+                "Bytes", "Codecs", "DebugModel", "ELF", "Memory", "Dump", "Machine", "Target", "Capabilities", "CZlib",
+                "CZstd",
+            ]),
         tests("Bytes"),
         tests("Codecs", ["Bytes", "FixtureKit"]),
-        tests("DebugModel", ["Bytes"]),
+        tests("DebugModel", ["Bytes", "FixtureKit"]),
         tests("ELF", ["Bytes", "Codecs", "FixtureKit"]),
         tests("Memory", ["Bytes", "FixtureKit"]),
         tests("Dump", ["Bytes", "Codecs", "ELF", "Memory", "FixtureKit"]),
