@@ -113,3 +113,11 @@ let package = Package(
             swiftSettings: settings),
     ]
 )
+
+// What `fuzz/run` builds: a library that libFuzzer's main is linked to, in no ordinary build.
+if Context.environment["INQUEST_FUZZ"] != nil {
+    package.targets.append(
+        .target(
+            name: "FuzzTargets", dependencies: ["Bytes", "Codecs", "Dump", "ELF", "Memory", "FixtureKit"],
+            path: "fuzz/FuzzTargets", swiftSettings: settings))
+}
