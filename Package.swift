@@ -96,7 +96,8 @@ let package = Package(
         tests(
             "LinuxKernel",
             [
-                "Bytes", "DebugModel", "Memory", "Machine", "Dump", "Target", "Capabilities", "Pipeline", "FixtureKit",
+                "Bytes", "DebugModel", "Memory", "Machine", "Dump", "DebugInfo", "Unwind", "Target", "Capabilities",
+                "Pipeline", "FixtureKit",
             ]),
         tests("Rendering", ["Bytes", "Target", "Pipeline"]),
         // The program as a user runs it, and the rules that hold between the targets.
