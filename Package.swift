@@ -81,7 +81,7 @@ let package = Package(
                 "Bytes", "Codecs", "DebugModel", "ELF", "Memory", "Dump", "Machine", "Target", "Capabilities", "CZlib",
                 "CZstd",
             ]),
-        tests("Bytes"),
+        tests("Bytes", ["FixtureKit"]),
         tests("Codecs", ["Bytes", "FixtureKit"]),
         tests("DebugModel", ["Bytes", "FixtureKit"]),
         tests("ELF", ["Bytes", "Codecs", "FixtureKit"]),
