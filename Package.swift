@@ -119,6 +119,7 @@ let package = Package(
 if Context.environment["INQUEST_FUZZ"] != nil {
     package.targets.append(
         .target(
-            name: "FuzzTargets", dependencies: ["Bytes", "Codecs", "DebugInfo", "DebugModel", "Dump", "ELF", "Memory", "FixtureKit"],
+            name: "FuzzTargets",
+            dependencies: ["Bytes", "Codecs", "DebugInfo", "DebugModel", "Dump", "ELF", "Memory", "FixtureKit"],
             path: "fuzz/FuzzTargets", swiftSettings: settings))
 }
