@@ -46,9 +46,7 @@ bench: release ## inquest, drgn and crash on the same dump
 
 reference: ## write docs/commands.md and the list in man/inquest.1 again, from the manuals
 	swift build --product inquest
-	.build/debug/inquest --dump-reference >docs/commands.md
-	.build/debug/inquest --dump-manual-list >.build/manual-list
-	sed -i -e '/commands begin:/,/commands end/{/commands begin:/r .build/manual-list' -e '/commands/!d}' man/inquest.1
+	scripts/reference .build/debug/inquest
 
 install: release ## install to DESTDIR/PREFIX: the program, its manual page, completions
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/man/man1 \

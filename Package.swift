@@ -75,10 +75,15 @@ let package = Package(
             swiftSettings: settings),
 
         // For tests alone.
-        layer("FixtureKit", ["Bytes", "Codecs", "DebugModel", "ELF", "Memory", "Dump", "CZlib", "CZstd"]),
+        layer(
+            "FixtureKit",
+            [
+                "Bytes", "Codecs", "DebugModel", "ELF", "Memory", "Dump", "Machine", "Target", "Capabilities", "CZlib",
+                "CZstd",
+            ]),
         tests("Bytes"),
         tests("Codecs", ["Bytes", "FixtureKit"]),
-        tests("DebugModel", ["Bytes"]),
+        tests("DebugModel", ["Bytes", "FixtureKit"]),
         tests("ELF", ["Bytes", "Codecs", "FixtureKit"]),
         tests("Memory", ["Bytes", "FixtureKit"]),
         tests("Dump", ["Bytes", "Codecs", "ELF", "Memory", "FixtureKit"]),
@@ -88,6 +93,11 @@ let package = Package(
         tests("Target", ["Bytes", "DebugModel", "Memory", "Machine", "Unwind", "FixtureKit"]),
         tests("Pipeline", ["Bytes", "DebugModel", "Memory", "Machine", "Target", "Capabilities"]),
         tests("Commands", ["Bytes", "DebugModel", "Memory", "Target", "Capabilities", "Pipeline", "FixtureKit"]),
+        tests(
+            "LinuxKernel",
+            [
+                "Bytes", "DebugModel", "Memory", "Machine", "Dump", "Target", "Capabilities", "Pipeline", "FixtureKit",
+            ]),
         tests("Rendering", ["Bytes", "Target", "Pipeline"]),
         // The program as a user runs it, and the rules that hold between the targets.
         .testTarget(
@@ -103,3 +113,11 @@ let package = Package(
             swiftSettings: settings),
     ]
 )
+
+// What `fuzz/run` builds: a library that libFuzzer's main is linked to, in no ordinary build.
+if Context.environment["INQUEST_FUZZ"] != nil {
+    package.targets.append(
+        .target(
+            name: "FuzzTargets", dependencies: ["Bytes", "Codecs", "Dump", "ELF", "Memory", "FixtureKit"],
+            path: "fuzz/FuzzTargets", swiftSettings: settings))
+}

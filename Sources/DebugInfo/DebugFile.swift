@@ -28,6 +28,7 @@ package final class DebugFile: Sendable {
 
     private struct Parts {
         var relocator: Relocator?
+        var dwarf: DWARFFile?
         var code: DWARFCode?
         var symbols: ELFSymbols?
         var unwind: [any UnwindSource]?
@@ -96,33 +97,33 @@ package final class DebugFile: Sendable {
         return made
     }
 
-    /// The debug sections with their relocations applied: for those who read types and variables from them.
-    package func contents(_ section: String) throws(ParseFault) -> ByteSlice? {
-        let relocator = try parts.withLock { (parts) throws(ParseFault) in try self.relocator(&parts) }
-        return try relocator.contents(section)
+    /// The DWARF of the file, relocated; what reads types and what reads code share its sections.
+    package var dwarf: DWARFFile { parts.withLock { dwarf(&$0) } }
+
+    private func dwarf(_ parts: inout Parts) -> DWARFFile {
+        if let known = parts.dwarf { return known }
+        let made: DWARFFile
+        let common = file.alternate.map { DWARFFile($0, isSupplementary: true) }
+        do throws(ParseFault) {
+            let relocator = try relocator(&parts)
+            made = DWARFFile(file.elf, supplementary: common) { (_, section) throws(ParseFault) in
+                try relocator.contents(of: section)
+            }
+        } catch {
+            parts.faults.append(error)
+            made = DWARFFile(name: file.path, sections: [:])
+        }
+        parts.dwarf = made
+        return made
     }
 
     /// Functions and lines; without `.debug_info` it has none.
     package var code: DWARFCode {
         parts.withLock { parts in
             if let known = parts.code { return known }
-            let made = makeCode(&parts)
+            let made = DWARFCode(dwarf(&parts), shift: shift)
             parts.code = made
             return made
-        }
-    }
-
-    private func makeCode(_ parts: inout Parts) -> DWARFCode {
-        do throws(ParseFault) {
-            let sections = try CodeSections(file.elf, relocator: try relocator(&parts))
-            var common: CodeSections?
-            if let alternate = file.alternate {
-                common = try CodeSections(alternate, relocator: try Relocator(alternate, sections: [:]))
-            }
-            return DWARFCode(sections, common: common, shift: shift)
-        } catch {
-            parts.faults.append(error)
-            return DWARFCode(CodeSections(info: .empty, abbreviations: .empty))
         }
     }
 

@@ -59,6 +59,7 @@ package final class TypeGraph: Sendable {
         case array(TypeID, UInt64?)
         case qualified(Qualifier, TypeID)
         case integer(String, Int, Bool)
+        case function(TypeID, [TypeID], Bool)
     }
 
     private let state = Mutex(State())
@@ -75,6 +76,9 @@ package final class TypeGraph: Sendable {
             return $0.sources.count - 1
         }
     }
+
+    /// In the order in which they are asked.
+    var allSources: [any TypeSource] { state.withLock { $0.sources } }
 
     /// The number of a type that a source refers to, as for a variable's type.
     package func number(of reference: TypeReference, source: Int) -> TypeID { reserve(reference, source: source) }
@@ -189,6 +193,16 @@ package final class TypeGraph: Sendable {
         make(
             .integer(name, size, signed),
             .integer(IntegerType(name: name, size: size, encoding: signed ? .signed : .unsigned)))
+    }
+
+    /// The type "function that takes `parameters` and returns `result`".
+    package func function(result: TypeID, parameters: [TypeID], isVariadic: Bool = false) -> TypeID {
+        make(
+            .function(result, parameters, isVariadic),
+            .function(
+                FunctionType(
+                    result: result, parameters: parameters.map { FunctionType.Parameter(name: "", type: $0) },
+                    isVariadic: isVariadic)))
     }
 
     /// What was found out about a member before; bounded by the types that are looked at.

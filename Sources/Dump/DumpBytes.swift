@@ -50,6 +50,14 @@ struct DumpBytes: Sendable {
         }
     }
 
+    /// How many bytes the real file has: a flattened one may claim offsets far beyond them.
+    var stored: UInt64 {
+        switch source {
+        case .file(let bytes): UInt64(bytes.count)
+        case .flat(let flat): flat.stored
+        }
+    }
+
     /// What is there of the `count` bytes from `offset`: all, fewer, or none. Copied only where a flattened file
     /// scattered them; the caller keeps `count` small.
     func clamped(_ offset: UInt64, _ count: UInt64) -> ByteSlice {

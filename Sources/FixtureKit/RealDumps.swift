@@ -38,10 +38,7 @@ package enum RealDumps {
     package static let shared = "\(root)/../shared/fixtures"
 
     /// The folder of `vmlinux` and `modules/NAME.ko`.
-    package static let symbols: String = {
-        let beside = "\(root)/../fx"
-        return !exists("\(folder)/vmlinux") && exists("\(beside)/vmlinux") ? beside : folder
-    }()
+    package static let symbols = folder
 
     package static let hasSymbols = exists("\(symbols)/vmlinux")
 

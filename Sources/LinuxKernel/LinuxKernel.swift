@@ -14,6 +14,8 @@ internal import Unwind
 package final class LinuxKernel: Kernel {
     package let target: Target
     package let facts: Facts
+    /// What is wrong with the dump or its symbol files as a whole, a sentence each.
+    package let remarks: [String]
     package let journal: Journal
     /// `UTS_RELEASE`, as VMCOREINFO or the kernel's memory says.
     package let release: String?
@@ -43,8 +45,20 @@ package final class LinuxKernel: Kernel {
         var release = info?.release
         if release == nil, facts.utsname.count > 2, !facts.utsname[2].isEmpty { release = facts.utsname[2] }
         if let release { journal.note("release \(release)") }
-        let image = try specimen.files.kernel(buildID: info?.buildID, release: release)
-        let ground = try architecture.ground(specimen, info, image, journal)
+        var image = try specimen.files.kernel(buildID: info?.buildID, release: release)
+        var remarks = facts.remarks
+        let ground: Ground
+        do { ground = try architecture.ground(specimen, info, image, journal) } catch {
+            // A file that could not be verified may be another kernel's. The dump may do without it.
+            guard let wrong = image else { throw error }
+            journal.note("\(error); going on without it")
+            do { ground = try architecture.ground(specimen, info, nil, journal) } catch let second {
+                throw OpeningError("\(error); and without it: \(second)")
+            }
+            remarks.append("\(wrong.path) is not this kernel's and was not used: \(error)")
+            image = nil
+        }
+        self.remarks = remarks
         let space = AddressSpace(memory: specimen.memory, translation: ground.pageTable)
         let sources = try Self.sources(image, MemorySources(space: space, ground: ground, journal: journal), ground)
         let opened = try LinuxOpening(
@@ -60,11 +74,15 @@ package final class LinuxKernel: Kernel {
         cpus = try CPUTable(opened.target)
         states = architecture.machine.cpus(notes: facts.notes)
         self.release =
-            release ?? ground.info?.release ?? (try? opened.target.variable("init_uts_ns").path("name", "release").text())
-        aliasTable = AliasTable(
-            target: opened.target, table: ground.pageTable, regions: architecture.regions(opened.target))
+            release ?? ground.info?.release
+            ?? (try? opened.target.variable("init_uts_ns").path("name", "release").text())
+        let regions = architecture.regions(opened.target)
+        aliasTable = AliasTable(target: opened.target, table: ground.pageTable, regions: regions)
         capabilities = [
-            LinuxTranslation(target: opened.target, architecture: architecture, ground: ground, aliases: aliasTable)
+            LinuxTranslation(target: opened.target, architecture: architecture, ground: ground, aliases: aliasTable),
+            LinuxAddressIdentifier(
+                target: opened.target, regions: regions, modules: opened.modules, cpus: cpus, architecture: architecture
+            ),
         ]
     }
 

@@ -4,6 +4,8 @@ package enum JSONText {
     /// A string with its quotes. Control characters, DEL and the C1 ones are escaped, so that a line of output is safe on
     /// a terminal too; so are U+2028 and U+2029, which end a line in JavaScript.
     package static func string(_ text: String) -> String {
+        // Nearly every string is plain: those are taken as they are.
+        if text.utf8.allSatisfy({ $0 >= 0x20 && $0 < 0x7f && $0 != 0x22 && $0 != 0x5c }) { return "\"\(text)\"" }
         var result = "\""
         for scalar in text.unicodeScalars {
             switch scalar.value {

@@ -106,7 +106,7 @@ struct Inquest: ParsableCommand {
         if let line = CommandLines.line(from: command) { lines.append(line) }
 
         let session = try open(words, catalog, output)
-        let answered = lines.isEmpty && f.isEmpty ? converse(session, output) : batch(lines, session)
+        let answered = lines.isEmpty && f.isEmpty ? converse(session) : batch(lines, session)
         output.flush()
         if !answered { throw ExitCode(1) }
     }
@@ -152,16 +152,13 @@ struct Inquest: ParsableCommand {
 
     /// Lines from standard input; at a terminal with a prompt, where a failure is part of the conversation and Ctrl-C
     /// ends a command only.
-    private func converse(_ session: Session, _ output: StandardOutput) -> Bool {
+    private func converse(_ session: Session) -> Bool {
         let isTyped = System.inputIsTerminal
         if isTyped { System.catchInterrupts() }
         var input = InputLines()
         var answered = true
         while !session.isOver {
-            if isTyped {
-                output.write("inquest> ")
-                output.flush()
-            }
+            if isTyped { System.prompt("inquest> ") }
             switch input.next() {
             case .text(let line):
                 let word = line.split(separator: " ").first
@@ -170,9 +167,9 @@ struct Inquest: ParsableCommand {
                 if !session.run(line) { answered = false }
             case .interrupted:
                 System.clearInterrupt()
-                output.write("\n")
+                System.prompt("\n")
             case .end:
-                if isTyped { output.write("\n") }
+                if isTyped { System.prompt("\n") }
                 return answered || isTyped
             }
         }

@@ -34,6 +34,11 @@ enum System {
 
     static func writeError(_ text: String) { _ = write(Array((text + "\n").utf8), to: STDERR_FILENO) }
 
+    /// Shown to whoever types; never part of what a program reads.
+    static func prompt(_ text: String) {
+        _ = write(Array(text.utf8), to: outputIsTerminal ? STDOUT_FILENO : STDERR_FILENO)
+    }
+
     /// What one read from standard input gave.
     enum Input {
         case bytes([UInt8])

@@ -126,7 +126,7 @@ extension String {
     @Test(.enabled(if: RealFiles.hasKernel && RealFiles.has("llvm-symbolizer"), RealFiles.hint))
     func scopesAtRandomPlacesOfTheKernelEqualThoseOfLLVM() throws {
         let file = try ELFFile(try ByteSource.map(RealFiles.vmlinux))
-        let code = DWARFCode(try CodeSections(file, relocator: try Relocator(file, sections: [:])))
+        let code = DWARFCode(DWARFFile(file))
         var random = Seeded(5)
         let addresses = (0..<1500).map { _ in
             UInt64.random(in: 0xffff_ffff_8100_0000..<0xffff_ffff_8136_0000, using: &random)
@@ -143,7 +143,7 @@ extension String {
         let name = "scopes" + flags.filter { $0.isLetter || $0.isNumber }
         let path = try #require(Compiled.program(name, flags))
         let file = try ELFFile(try ByteSource.map(path))
-        let code = DWARFCode(try CodeSections(file, relocator: try Relocator(file, sections: [:])))
+        let code = DWARFCode(DWARFFile(file))
         let symbols = ELFSymbols(
             table: try #require(try file.symbols()), placement: .image(file, offset: 0))
         var addresses: [UInt64] = []
@@ -157,27 +157,19 @@ extension String {
     @Test func anyBytesGiveScopesOrAnError() throws {
         guard Compiled.hasCompiler, let path = Compiled.program("scopebounds", "-gdwarf-5") else { return }
         let file = try ELFFile(try ByteSource.map(path))
-        let whole = try CodeSections(file, relocator: try Relocator(file, sections: [:]))
+        let whole = DWARFFile(file).sections
         let symbols = ELFSymbols(table: try #require(try file.symbols()), placement: .image(file, offset: 0))
         let start = try #require(symbols.symbols(named: "w").first).address
-        func ask(_ sections: CodeSections) throws {
-            let code = DWARFCode(sections)
+        func ask(_ section: DWARFSection, _ bytes: ByteSlice) throws {
+            var sections: [DWARFSection: ByteSlice] = [section: bytes]
+            for other in DWARFSection.allCases where other != section { sections[other] = try whole[other] }
+            let code = DWARFCode(DWARFFile(sections: sections))
             for offset in stride(from: UInt64(0), to: 200, by: 23) {
                 do { _ = try code.functions(at: start.advanced(by: offset)) } catch {}
             }
         }
-        func with(
-            info: ByteSlice? = nil, abbreviations: ByteSlice? = nil, rnglists: ByteSlice? = nil,
-            aranges: ByteSlice? = nil
-        ) -> CodeSections {
-            CodeSections(
-                info: info ?? whole.info, abbreviations: abbreviations ?? whole.abbreviations, strings: whole.strings,
-                lineStrings: whole.lineStrings, lines: whole.lines, aranges: aranges ?? whole.aranges,
-                rnglists: rnglists ?? whole.lists.rnglists)
+        for (section, count) in [(DWARFSection.info, 10_000), (.abbrev, 3000), (.rnglists, 3000), (.aranges, 3000)] {
+            checkBounds(try whole[section].array, mutations: count) { try ask(section, $0) }
         }
-        checkBounds(whole.info.array, mutations: 10_000) { try ask(with(info: $0)) }
-        checkBounds(whole.abbreviations.array, mutations: 3000) { try ask(with(abbreviations: $0)) }
-        checkBounds(whole.lists.rnglists.array, mutations: 3000) { try ask(with(rnglists: $0)) }
-        checkBounds(whole.aranges.array, mutations: 3000) { try ask(with(aranges: $0)) }
     }
 }

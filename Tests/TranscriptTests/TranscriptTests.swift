@@ -1,6 +1,9 @@
 import DebugInfo
 import FixtureKit
+import Pipeline
 import Testing
+
+@testable import inquest
 
 /// `Fixtures/transcripts/DUMP/TOPIC.txt` holds lines `inquest> COMMAND` and the exact output that follows each.
 @Suite struct TranscriptTests {
@@ -35,16 +38,17 @@ import Testing
     }
 
     /// The examples of every manual run on a dump that the repository carries.
-    @Test(.enabled(if: RealDumps.hasSymbols, Program.hint))
+    @Test(.enabled(if: RealDumps.names.contains("abba.kdump"), Comment(rawValue: RealDumps.comment)))
     func theExamplesOfEveryManualWork() {
-        let fixtures = Program.fixtures
-        let help = Program.shell("sed -n 's/^| `\\([^`]*\\)` |.*/\\1/p' docs/commands.md").output
-        let examples = help.split(separator: "\n").filter { !$0.hasPrefix("-") }
-        guard !examples.isEmpty else { return }
-        let lines = examples.map { $0.split(separator: "\\|").joined(separator: "|") }.joined(separator: "\n")
+        var lines: [String] = []
+        for stage in Opening.catalog.stages { lines += stage.manual.examples.map(\.line) }
+        let symbols = RealDumps.hasSymbols ? "-s \(RealDumps.symbols)" : ""
         let result = Program.shell(
-            "inquest --no-cache \(fixtures)/abba.kdump -s \(RealDumps.symbols) -f - 2>&1 >/dev/null <<'END'\n\(lines)\nEND"
-        )
+            """
+            inquest --no-cache \(RealDumps.folder)/abba.kdump \(symbols) -f - 2>&1 >/dev/null <<'END'
+            \(lines.joined(separator: "\n"))
+            END
+            """)
         #expect(result.status == 0 && result.output.isEmpty, "\(result.output)")
     }
 }

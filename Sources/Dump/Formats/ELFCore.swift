@@ -88,11 +88,13 @@ package enum ELFCore: DumpFormat {
                 continue
             }
             let saved = start.clampedRange(0, load.fileSize)
+            // Not `count`: that is an Int, which a hostile size does not fit.
+            let size = saved.upperBound - saved.lowerBound
             let present = bytes.count > load.offset ? bytes.count - load.offset : 0
-            let kept = min(UInt64(saved.count), present)
+            let kept = min(size, present)
             ranges.saved.append(.init(start: start, count: kept, position: load.offset, source: 0))
             ranges.lost.append(start.clampedRange(kept, load.fileSize))
-            missing = missing.addingReportingOverflow(UInt64(saved.count) - kept).partialValue
+            missing = missing.addingReportingOverflow(size - kept).partialValue
             if load.memorySize > load.fileSize {
                 ranges.filtered.append(start.clampedRange(load.fileSize, load.memorySize))
             }

@@ -19,6 +19,8 @@ struct FlatFile: Sendable {
     /// Sorted, not overlapping. What no record covers reads as zeros, as in the sparse file that rearranging makes.
     private let extents: [Extent]
     let count: UInt64
+    /// The size of the real file.
+    var stored: UInt64 { UInt64(bytes.count) }
 
     private static let headerSize: UInt64 = 4096
 
@@ -121,7 +123,8 @@ struct FlatFile: Sendable {
 
     func clamped(_ offset: UInt64, _ wanted: UInt64) -> ByteSlice {
         let from = min(offset, count)
-        let size = min(wanted, count - from)
+        // No piece is larger than the file itself: records may claim any offset, and holes cost their author nothing.
+        let size = min(wanted, count - from, stored)
         guard size > 0, let length = Int(exactly: size) else { return bytes.clamped(0, 0) }
         var index = extents.partitioningIndex { $0.end > from }
         if index < extents.count, extents[index].start <= from, from + size <= extents[index].end {

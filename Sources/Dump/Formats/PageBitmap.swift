@@ -17,7 +17,7 @@ struct PageBitmap: Sendable {
     init(_ bytes: DumpBytes, offset: UInt64, size: UInt64, pages: UInt64, limits: Limits) {
         self.bytes = bytes
         self.offset = offset
-        let there = bytes.count > offset ? min(bytes.count - offset, size, limits.pageMapBytes) : 0
+        let there = bytes.count > offset ? min(bytes.count - offset, bytes.stored, size, limits.pageMapBytes) : 0
         count = min(pages, there * 8)
     }
 

@@ -30,6 +30,8 @@ protocol LinuxArchitecture: Sendable {
     func switchedOut(_ task: Task) throws -> (registers: Registers, hasRun: Bool)
     /// The direct map's base, and other regions by name, for `whatis` and `search`.
     func regions(_ target: Target) -> [MemoryRegion]
+    /// The stacks that belong to CPUs and not to tasks.
+    func cpuStacks(_ target: Target) -> [CPUStack]
 }
 
 /// A named range of kernel virtual addresses.

@@ -76,7 +76,9 @@ struct ReportPage {
     func modules() throws {
         let modules = kernel.modules.modules
         try part("MODULES (\(modules.count))") {
-            for anomaly in kernel.modules.anomalies { context.gaps.note(Gap("the module list", why: anomaly.description)) }
+            for anomaly in kernel.modules.anomalies {
+                context.gaps.note(Gap("the module list", why: anomaly.description))
+            }
             for module in modules {
                 var record = Mod.record(module)
                 record.presentation = .none

@@ -88,10 +88,10 @@ extension ReportPage {
 
     func completeness() throws {
         let gaps = context.gaps.all
-        let remarks = kernel.facts.remarks
+        let remarks = kernel.remarks
         let count = context.gaps.count
         try part("COMPLETENESS") {
-            var lines = remarks.map { "  the dump: \($0)" }
+            var lines = remarks.map { "  \($0)" }
             if let level = kernel.facts.dumpLevel, !filteredKinds(level).isEmpty {
                 lines.append("  left out by the dump tool: \(filteredKinds(level).joined(separator: ", ")) pages")
             }

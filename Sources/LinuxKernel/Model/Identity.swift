@@ -75,9 +75,12 @@ package struct Timekeeper: Sendable {
         if let data = try? target.variable("timekeeper_data") { return try data.element(0)["timekeeper"] }
         // BTF has no name for the structure of tk_core, until it became `struct tk_data` (6.13): a sequence counter,
         // then the timekeeper at the next multiple of its alignment, 8.
-        guard let core = target.symbols.symbol(named: "tk_core")?.address else { throw ValueError.noVariable("tk_core") }
+        guard let core = target.symbols.symbol(named: "tk_core")?.address else {
+            throw ValueError.noVariable("tk_core")
+        }
         if let data = try? target.object(.structure, "tk_data", at: core) { return try data["timekeeper"] }
-        let counter = try ["seqcount_raw_spinlock", "seqcount"].lazy
+        let counter =
+            try ["seqcount_raw_spinlock", "seqcount"].lazy
             .compactMap { try target.types.lookup(.structure, $0) }.first.flatMap { try target.types.size($0) } ?? 4
         return try target.object(.structure, "timekeeper", at: core.advanced(by: (counter &+ 7) & ~7))
     }

@@ -75,7 +75,8 @@ struct PrintkByteRing {
         // The bound is for a chain that a damaged buffer could bend into a circle: indices only grow.
         while index != next {
             if wrapped, index > next { break }
-            let length = buffer.fault(index..<min(index + header.size, buffer.bytes.count)) == nil
+            let length =
+                buffer.fault(index..<min(index + header.size, buffer.bytes.count)) == nil
                 ? header.length.read(buffer.bytes, at: index) : nil
             if length == 0 || index > buffer.bytes.count - header.size, !wrapped {
                 wrapped = true
@@ -136,7 +137,8 @@ struct PrintkByteRing {
                 if isPlausible(index, until: limit) {
                     let length = Int(header.length.read(buffer.bytes, at: index) ?? 0)
                     let after = index + length
-                    let endsRound = !wrapped && after <= buffer.bytes.count - header.size
+                    let endsRound =
+                        !wrapped && after <= buffer.bytes.count - header.size
                         && header.length.read(buffer.bytes, at: after) == 0
                     if after == next || endsRound || isPlausible(after, until: limit) { return index }
                 }

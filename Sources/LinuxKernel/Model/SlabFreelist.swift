@@ -42,7 +42,9 @@ extension SlabModel {
         guard allocator == .slub, let field = try? cacheLayout.find("red_left_pad") else { return 0 }
         let flags = (try? cache.value["flags"].unsigned()) ?? 0
         // SLAB_RED_ZONE: `_SLAB_RED_ZONE` of an enumeration since 6.9 (cc61eb851461), 0x400 before.
-        let bit = Globals.enumerator(target, "_SLAB_RED_ZONE", of: "_slab_flag_bits").map { UInt64(1) << UInt64($0 & 63) }
+        let bit = Globals.enumerator(target, "_SLAB_RED_ZONE", of: "_slab_flag_bits").map {
+            UInt64(1) << UInt64($0 & 63)
+        }
         guard flags & (bit ?? 0x400) != 0, field.width <= 64 else { return 0 }
         return (try? cache.value["red_left_pad"].unsigned()) ?? 0
     }

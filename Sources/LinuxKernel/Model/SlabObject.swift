@@ -145,10 +145,8 @@ struct SlabFinder: Sendable {
         else { return nil }
         // CONFIG_KFENCE_NUM_OBJECTS is at most 65535; object n lies at page 2 * (n + 1) of the pool.
         let page = (address.rawValue - pool) / PageMap.pageSize
-        guard page >= 2, page % 2 == 0, page <= 2 * 65535,
-            let table = try? target.variable("kfence_metadata")
-        else { return nil }
-        let entry = try table.element(Int64(page / 2) - 1)
+        guard page >= 2, page % 2 == 0, page <= 2 * 65535, let table = guardTable() else { return nil }
+        let entry = table.value(at: table.start.advanced(by: (page / 2 - 1) &* UInt64(table.layout.size)))
         let start = try entry["addr"].pointer()
         // Beyond the pool's end there is other data, which names no object in this page.
         guard start.rawValue & ~(PageMap.pageSize - 1) == address.rawValue & ~(PageMap.pageSize - 1),
@@ -166,5 +164,27 @@ struct SlabFinder: Sendable {
         return SlabObject(
             cache: cache, slab: model.map.page(ofMemory: address) ?? VirtualAddress(0),
             object: (page / 2 - 1, start), offset: Int64(bitPattern: address.distance(from: start)), state: found)
+    }
+
+    private struct GuardTable {
+        let start: VirtualAddress
+        let layout: StructLayout
+
+        func value(at address: VirtualAddress) -> Value { layout.value(at: address) }
+    }
+
+    /// `kfence_metadata`: an array, or a pointer to one since 6.6 (cabdf74e6b31). A variable of 8 bytes is a pointer.
+    private func guardTable() -> GuardTable? {
+        let target = model.target
+        guard let symbol = target.symbols.symbol(named: "kfence_metadata"),
+            let layout = try? StructLayout(target, "kfence_metadata")
+        else { return nil }
+        var isPointer = symbol.size == 8
+        if let variable = try? target.variable("kfence_metadata"), let type = try? variable.strippedType {
+            if case .pointer = type { isPointer = true } else { isPointer = false }
+        }
+        if !isPointer { return GuardTable(start: symbol.address, layout: layout) }
+        guard let word = try? target.space.word(symbol.address), word != 0 else { return nil }
+        return GuardTable(start: VirtualAddress(word), layout: layout)
     }
 }

@@ -36,7 +36,11 @@ struct KallsymsSearch {
             }
             // A hit that begins on the page before ends on this one.
             let carried = expected == base ? tail : []
-            let hits = carried.isEmpty ? Self.hits(page) : Self.hits(ByteSlice(carried + page.clamped(0, 32).array, name: "memory")).map { $0 - carried.count } + Self.hits(page)
+            let hits =
+                carried.isEmpty
+                ? Self.hits(page)
+                : Self.hits(ByteSlice(carried + page.clamped(0, 32).array, name: "memory")).map { $0 - carried.count }
+                    + Self.hits(page)
             for hit in Set(hits).sorted() {
                 let place = PhysicalAddress(base.rawValue &+ UInt64(bitPattern: Int64(hit)))
                 if let symbols = tables(aroundDigits: place) {

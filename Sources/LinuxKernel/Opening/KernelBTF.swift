@@ -87,7 +87,8 @@ final class KernelBTF: TypeSource, VariableSource {
         case "unsigned" where words.last == "long":
             return try btf.find(.ordinary, "long unsigned int").first?.rawValue
                 ?? btf.find(.ordinary, "unsigned long").first?.rawValue
-        case "long": return try btf.find(.ordinary, "long int").first?.rawValue
+        case "long":
+            return try btf.find(.ordinary, "long int").first?.rawValue
                 ?? btf.find(.ordinary, "long").first?.rawValue
         default: return try btf.find(.ordinary, words.joined(separator: " ")).first?.rawValue
         }

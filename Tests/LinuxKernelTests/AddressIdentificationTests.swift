@@ -1,0 +1,119 @@
+import Bytes
+import Capabilities
+import DebugModel
+import FixtureKit
+import Memory
+import Target
+import Testing
+
+@testable import LinuxKernel
+
+extension LinuxKernel {
+    /// As the kernel's own capability is made.
+    var identifier: LinuxAddressIdentifier {
+        LinuxAddressIdentifier(
+            target: target, regions: regions, modules: modules, cpus: cpus, architecture: architecture)
+    }
+}
+
+extension Identification {
+    func detail(_ name: String) -> String? { details.first { $0.name == name }?.value }
+}
+
+@Suite(.enabled(if: RealDumps.arePresent, Comment(rawValue: RealDumps.comment)))
+struct RealAddressTests {
+    @Test("every task and every word of its stack is identified as that task's", arguments: RealDumps.names)
+    func tasks(_ name: String) throws {
+        let kernel = try RealKernels.open(name)
+        let identifier = kernel.identifier
+        for task in try kernel.tasks().tasks {
+            let here = identifier.identify(task.address.advanced(by: UInt64(16)))
+            #expect(here.first?.kind == "task", "\(here)")
+            #expect(here.first?.detail("pid") == "\(try task.pid)")
+            let object = here.first { $0.kind == "slab object" }
+            #expect(object?.detail("cache") == "task_struct", "\(here)")
+            #expect(object?.detail("state") == "allocated", "\(here)")
+            guard let stack = try? task.stack, !stack.isNull else { continue }
+            for offset in [UInt64(0), 0x2345, 0x3fff] {
+                let place = identifier.identify(stack.advanced(by: offset)).first
+                #expect(place?.kind == "stack")
+                #expect(place?.detail("pid") == "\(try task.pid)")
+                #expect(place?.detail("below_top") == "\(0x4000 - offset)")
+            }
+        }
+    }
+
+    @Test("per-CPU variables, symbols, modules and regions are named", arguments: RealDumps.names)
+    func variables(_ name: String) throws {
+        let kernel = try RealKernels.open(name)
+        let identifier = kernel.identifier
+        for cpu in kernel.cpus.cpus {
+            let place = try cpu.runQueue.address
+            let found = identifier.identify(place.advanced(by: UInt64(24))).first
+            #expect(found?.kind == "per-CPU variable" && found?.detail("cpu") == "\(cpu.number)")
+            #expect(found?.detail("variable") == "runqueues")
+        }
+        let symbol = try #require(kernel.target.symbols.symbol(named: "schedule"))
+        let code = identifier.identify(symbol.address.advanced(by: UInt64(4)))
+        #expect(code.first?.kind == "symbol" && code.first?.text == "schedule+0x4")
+        #expect(code.contains { $0.kind == "page" })
+        for module in kernel.modules.modules {
+            let region = try #require(module.regions.first)
+            let found = identifier.identify(region.start.advanced(by: UInt64(8)))
+            #expect(found.contains { $0.kind.hasPrefix("module ") && $0.detail("module") == module.name })
+            #expect(found.contains { $0.kind == "vmalloc area" }, "\(found)")
+        }
+        #expect(identifier.identify(VirtualAddress(0x40_1000)).map(\.kind) == ["region"])
+        #expect(identifier.identify(VirtualAddress(0x8000_0000_0000_0000)).isEmpty)
+    }
+}
+
+@Suite(.enabled(if: RealDumps.arePresent, Comment(rawValue: RealDumps.comment)))
+struct RealSlabObjectTests {
+    /// In these dumps every page was saved.
+    static let whole = ["plain.elf", "plain-novmcoreinfo.elf", "refleak.kdump"]
+
+    @Test("the objects found one by one, over all pages, are as many as the caches count", arguments: whole)
+    func twoSources(_ name: String) throws {
+        let kernel = try RealKernels.open(name)
+        let finder = try SlabFinder(kernel.target, regions: kernel.regions)
+        let reader = try PageReader(kernel.target, regions: kernel.regions)
+        var allocated: [String: UInt64] = [:]
+        var total: [String: UInt64] = [:]
+        let pages = kernel.totalPages.map { $0 + 0x1000 } ?? 0
+        for frame in 0..<pages {
+            let page = reader.map.page(of: PhysicalAddress(frame * 4096))
+            guard let info = try? reader.info(page: page), info.type == "slab", info.head == nil else { continue }
+            let slab = try finder.model.slab(at: page)
+            let first = try #require(try finder.object(at: slab.memory)).cache
+            for index in 0..<finder.model.grid(first, slab).count {
+                let start = finder.model.grid(first, slab).address(index)
+                let object = try #require(try finder.object(at: start))
+                #expect(object.object?.start == start)
+                #expect(object.offset == 0)
+                total[object.cache.name, default: 0] += 1
+                switch object.state {
+                case .allocated: allocated[object.cache.name, default: 0] += 1
+                case .free: break
+                case .unknown(let why): Issue.record("\(object.cache.name) \(start): \(why)")
+                }
+            }
+        }
+        for row in try SlabListing(kernel.target, regions: kernel.regions).rows {
+            #expect((total[row.cache.name] ?? 0) == row.usage.total, "\(row.cache.name)")
+            #expect((allocated[row.cache.name] ?? 0) == row.usage.active, "\(row.cache.name)")
+        }
+    }
+
+    @Test func dumpForCrash() throws {
+        let kernel = try RealKernels.open("plain.elf")
+        for row in try SlabListing(kernel.target, regions: kernel.regions).rows {
+            print("SLAB", row.cache.name, row.cache.objectSize, row.usage.active ?? 999999, row.usage.total ?? 999999, row.usage.slabs ?? 99999)
+        }
+        for item in MemorySummary(kernel.target).items { print("MEM", item.name, item.value.map { $0 / 1024 }) }
+        let id = kernel.identifier
+        for a: UInt64 in [0xffff888000185600 + 8, 0xffff888000a9ab00, 0xfffffe0000014000, 0xffffffff81c0f600, 0xffff888000292a10, 0xffffea0000000048] {
+            for i in id.identify(VirtualAddress(a)) { print("ID", String(a, radix: 16), i.kind, "|", i.text) }
+        }
+    }
+}

@@ -1,0 +1,51 @@
+// The kernels of the real dumps, opened once for all tests, with nothing but what their own memory says.
+
+import Bytes
+import DebugModel
+import Dump
+import FixtureKit
+import Memory
+import Synchronization
+import Target
+import Testing
+
+@testable import LinuxKernel
+
+/// No symbol file anywhere: BTF, kallsyms and ORC from the dump's memory have to do.
+struct NoSymbolFiles: SymbolFiles {
+    func kernel(buildID: [UInt8]?, release: String?) throws -> (any KernelImage)? { nil }
+    func module(_ identity: ModuleIdentity, release: String?) throws -> DebugSources? { nil }
+}
+
+enum RealKernels {
+    private static let opened = Mutex<[String: LinuxKernel]>([:])
+
+    /// The kernel of a dump; a split set is named by its first part.
+    static func open(_ name: String) throws -> LinuxKernel {
+        if let known = opened.withLock({ $0[name] }) { return known }
+        let kernel = try LinuxKernel(opening: specimen(name), journal: Journal())
+        opened.withLock { $0[name] = kernel }
+        return kernel
+    }
+
+    static func specimen(_ name: String) throws -> Specimen {
+        var paths = [try RealDumps.path(name)]
+        if name == "uaf-debug.1.kdump" { paths.append(try RealDumps.path("uaf-debug.2.kdump")) }
+        let dump = try Dump.open(paths: paths)
+        return Specimen(memory: dump.memory, facts: dump.facts, files: NoSymbolFiles())
+    }
+
+    /// The lines of the guest's console, without carriage returns.
+    static func console(_ dump: String) throws -> [String] {
+        let stem = dump.split(separator: ".").first.map(String.init) ?? dump
+        let text = try ByteSource.map("\(RealDumps.folder)/console/\(stem).log").array.filter { $0 != 13 }
+        return String(decoding: text, as: UTF8.self).split(separator: "\n").map(String.init)
+    }
+
+    /// What another debugger said of the dump: the text of its JSON. Nil when it refused the dump.
+    static func oracle(_ dump: String) throws -> String? {
+        let stem = dump.split(separator: ".").first.map(String.init) ?? dump
+        guard let bytes = try? ByteSource.map("\(RealDumps.folder)/drgn/\(stem).json") else { return nil }
+        return String(decoding: bytes.array, as: UTF8.self)
+    }
+}
