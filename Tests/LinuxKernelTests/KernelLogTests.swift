@@ -174,7 +174,9 @@ struct DamagedRingTests {
         let log = try log()
         #expect(log.anomalies.isEmpty && log.reserved == whole.reserved + 1)
         #expect(log.records.count == whole.records.count - 1 && log.records[5].completeness == .unfinished)
-        #expect(LogStyle(levels: false, timestamps: false, callers: false).lines(log.records[5]).last?.hasSuffix("...") == true)
+        #expect(
+            LogStyle(levels: false, timestamps: false, callers: false).lines(log.records[5]).last?.hasSuffix("...")
+                == true)
     }
 
     @Test("a page of text that was not saved costs the records in it")
