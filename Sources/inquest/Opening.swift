@@ -48,7 +48,8 @@ enum Opening {
         search.beside = paths.first.map { directory(of: $0) }
         search.force = options.force
         search.usesDebuginfod = options.useDebuginfod
-        let files = LocatedFiles(SymbolFileLocator(search) { journal.note($0) })
+        let files = LocatedFiles(
+            SymbolFileLocator(search) { journal.note($0) }, cacheDirectory: options.cacheDirectory)
         let specimen = Specimen(memory: dump.memory, facts: facts, files: files)
         return try kernel(of: specimen).init(opening: specimen, journal: journal)
     }
