@@ -69,6 +69,34 @@ struct RealAddressTests {
 }
 
 @Suite(.enabled(if: RealDumps.arePresent, Comment(rawValue: RealDumps.comment)))
+struct RealStackTests {
+    @Test("a CPU's own stacks are the pages that it has for them", arguments: RealDumps.names)
+    func cpuStacks(_ name: String) throws {
+        let kernel = try RealKernels.open(name)
+        let target = kernel.target
+        let stacks = kernel.architecture.cpuStacks(target)
+        for cpu in kernel.cpus.possible {
+            let own = stacks.filter { $0.cpu == cpu }
+            let expected = ["IRQ", "entry", "double fault", "NMI", "debug", "machine check"]
+            #expect(Set(own.map(\.name)).isSuperset(of: expected))
+            // The memory behind the mappings is the CPU's own, under other names.
+            let interrupt = try #require(own.first { $0.name == "IRQ" })
+            let store = try target.perCPUVariable("irq_stack_backing_store", cpu: cpu).address
+            #expect(interrupt.size == 16384)
+            #expect(try target.space.translate(interrupt.start) == target.space.translate(store))
+            let exceptions = try target.perCPUVariable("exception_stacks", cpu: cpu)
+            for (member, name) in [("NMI_stack", "NMI"), ("DF_stack", "double fault"), ("DB_stack", "debug")] {
+                let stack = try #require(own.first { $0.name == name })
+                let backing = try target.space.translate(exceptions[member].address)
+                #expect(try target.space.translate(stack.start) == backing)
+            }
+            let found = kernel.identifier.identify(interrupt.start.advanced(by: UInt64(16384 - 8))).first
+            #expect(found?.text == "the IRQ stack of CPU \(cpu), 8 bytes below its top")
+        }
+    }
+}
+
+@Suite(.enabled(if: RealDumps.arePresent, Comment(rawValue: RealDumps.comment)))
 struct RealSlabObjectTests {
     /// In these dumps every page was saved.
     static let whole = ["plain.elf", "plain-novmcoreinfo.elf", "refleak.kdump"]

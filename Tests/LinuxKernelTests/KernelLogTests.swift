@@ -59,7 +59,10 @@ struct RealPanicTests {
         let hang = try #require(try message("nlmgc-hang.kdump"))
         #expect(hang.firstOops == nil && hang.lastPanic == nil)
         #expect(hang.complaint?.line == "INFO: task lockd-b:144 blocked for more than 20 seconds.")
-        for innocent in ["plain.elf", "plain-novmcoreinfo.elf", "abba.kdump", "readers.kdump", "redzone.kdump"] {
+        let overwritten = try #require(try message("redzone.kdump"))
+        #expect(overwritten.complaint?.line.hasSuffix("Right Redzone overwritten") == true)
+        #expect(overwritten.complaint?.kind == .corruption)
+        for innocent in ["plain.elf", "plain-novmcoreinfo.elf", "abba.kdump", "readers.kdump", "refleak.kdump"] {
             #expect(try message(innocent) == nil, "\(innocent)")
         }
     }
@@ -356,7 +359,7 @@ struct DamagedRingTests {
             Record("---[ end Kernel panic - not syncing: Fatal exception ]---"),
         ])
         let log = try KernelLog(image.ring())
-        #expect(log.troubles.map(\.kind) == [.warning, .warning, .oops, .oops, .softLockup, .panic])
+        #expect(log.troubles.map(\.kind) == [.warning, .corruption, .oops, .oops, .softLockup, .panic])
         let message = try #require(log.panicMessage)
         #expect(message.headline == "BUG: kernel NULL pointer dereference, address: 0000000000000008")
         #expect(message.lastPanic?.record.sequence == 5)

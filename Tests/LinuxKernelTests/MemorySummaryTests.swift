@@ -51,7 +51,8 @@ struct RealMemoryTests {
         }
     }
 
-    @Test("slab memory is told alike by the page counters and by the caches", arguments: ["plain.elf", "refleak.kdump"])
+    @Test(
+        "slab memory is told alike by the page counters and by the caches", arguments: ["plain.elf", "refleak.kdump"])
     func slabs(_ name: String) throws {
         let kernel = try RealKernels.open(name)
         let summary = MemorySummary(kernel.target)
