@@ -81,7 +81,7 @@ let package = Package(
                 "Bytes", "Codecs", "DebugModel", "ELF", "Memory", "Dump", "Machine", "Target", "Capabilities", "CZlib",
                 "CZstd",
             ]),
-        tests("Bytes"),
+        tests("Bytes", ["FixtureKit"]),
         tests("Codecs", ["Bytes", "FixtureKit"]),
         tests("DebugModel", ["Bytes", "FixtureKit"]),
         tests("ELF", ["Bytes", "Codecs", "FixtureKit"]),
@@ -96,7 +96,8 @@ let package = Package(
         tests(
             "LinuxKernel",
             [
-                "Bytes", "DebugModel", "Memory", "Machine", "Dump", "Target", "Capabilities", "Pipeline", "FixtureKit",
+                "Bytes", "DebugModel", "Memory", "Machine", "Dump", "DebugInfo", "Unwind", "Target", "Capabilities",
+                "Pipeline", "FixtureKit",
             ]),
         tests("Rendering", ["Bytes", "Target", "Pipeline"]),
         // The program as a user runs it, and the rules that hold between the targets.
@@ -118,6 +119,7 @@ let package = Package(
 if Context.environment["INQUEST_FUZZ"] != nil {
     package.targets.append(
         .target(
-            name: "FuzzTargets", dependencies: ["Bytes", "Codecs", "Dump", "ELF", "Memory", "FixtureKit"],
+            name: "FuzzTargets",
+            dependencies: ["Bytes", "Codecs", "DebugInfo", "DebugModel", "Dump", "ELF", "Memory", "FixtureKit"],
             path: "fuzz/FuzzTargets", swiftSettings: settings))
 }

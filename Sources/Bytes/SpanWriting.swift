@@ -32,12 +32,19 @@ extension MutableRawSpan {
             let out = unsafe base + at
             let input = unsafe UnsafeRawPointer(out) - distance
             var done = 0
-            if distance >= 8 {
-                while done &+ 8 <= count {
-                    let word = unsafe (input + done).loadUnaligned(as: UInt64.self)
-                    unsafe (out + done).storeBytes(of: word, as: UInt64.self)
-                    done &+= 8
-                }
+            // A short pattern is written byte by byte until a multiple of its length makes a word: pages of one byte
+            // (zeros, poison) are matches of distance 1, and cost six times as much otherwise.
+            let period = distance >= 8 ? distance : (8 &+ distance &- 1) / distance &* distance
+            let lead = min(period &- distance, count)
+            while done < lead {
+                unsafe (out + done).storeBytes(of: (input + done).load(as: UInt8.self), as: UInt8.self)
+                done &+= 1
+            }
+            let words = unsafe UnsafeRawPointer(out) - period
+            while done &+ 8 <= count {
+                let word = unsafe (words + done).loadUnaligned(as: UInt64.self)
+                unsafe (out + done).storeBytes(of: word, as: UInt64.self)
+                done &+= 8
             }
             while done < count {
                 unsafe (out + done).storeBytes(of: (input + done).load(as: UInt8.self), as: UInt8.self)

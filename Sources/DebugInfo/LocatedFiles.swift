@@ -35,8 +35,17 @@ struct LocatedKernel: KernelImage {
     var path: String { file.path }
     var buildID: [UInt8] { file.elf.buildID?.bytes ?? [] }
 
+    /// A look through the rows, without an index: a few names are asked for, once.
     func address(of symbol: String) -> VirtualAddress? {
-        DebugFile(file, at: .kernel(offset: 0)).symbols.symbols(named: symbol).first?.address
+        guard let table = (try? file.elf.symbols()).flatMap({ $0 }) else { return nil }
+        let name = Array(symbol.utf8) + [0]
+        for index in 0..<table.count {
+            guard let row = table[index], row.section != ELFSymbol.undefined,
+                table.strings.hasBytes(name, at: Int(row.name))
+            else { continue }
+            return VirtualAddress(row.value)
+        }
+        return nil
     }
 
     func bytes(at address: VirtualAddress, count: Int) -> ByteSlice? {

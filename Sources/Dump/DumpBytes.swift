@@ -42,6 +42,14 @@ struct DumpBytes: Sendable {
         }
     }
 
+    /// The file itself, unless it is flattened.
+    var mapping: ByteSlice? {
+        switch source {
+        case .file(let bytes): bytes
+        case .flat: nil
+        }
+    }
+
     /// One past the last byte.
     var count: UInt64 {
         switch source {

@@ -33,7 +33,10 @@ package struct DumpFile: Sendable {
     private static func rawImage(_ text: String) -> (path: String, base: PhysicalAddress)? {
         guard let mark = text.lastIndex(of: "@") else { return nil }
         let address = text[text.index(after: mark)...]
-        guard address.hasPrefix("0x"), let base = UInt64(address.dropFirst(2), radix: 16) else { return nil }
+        // Digits alone: UInt64(_:radix:) would accept a sign.
+        guard address.hasPrefix("0x"), address.dropFirst(2).first?.isHexDigit ?? false,
+            let base = UInt64(address.dropFirst(2), radix: 16)
+        else { return nil }
         return (String(text[..<mark]), PhysicalAddress(base))
     }
 }

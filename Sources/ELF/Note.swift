@@ -57,9 +57,10 @@ package struct BuildID: Hashable, Sendable, CustomStringConvertible {
         guard digits.count % 2 == 0, digits.count >= 2, digits.count <= 128 else { return nil }
         var bytes: [UInt8] = []
         for index in stride(from: 0, to: digits.count, by: 2) {
-            guard let byte = UInt8(String(decoding: digits[index..<index + 2], as: UTF8.self), radix: 16) else {
-                return nil
-            }
+            // The sign that UInt8(_:radix:) would accept is no digit of a build-id.
+            guard digits[index] != 0x2b, digits[index] != 0x2d,
+                let byte = UInt8(String(decoding: digits[index..<index + 2], as: UTF8.self), radix: 16)
+            else { return nil }
             bytes.append(byte)
         }
         self.bytes = bytes

@@ -47,13 +47,13 @@ package struct PhysicalMemoryBuilder: Sendable {
 
     /// The memory as it is now.
     package func build() -> any PhysicalMemory {
-        BuiltMemory(
+        PagesMemory(
             pages: pages.mapValues { ByteSlice($0, name: "built memory") }, numbers: pages.keys.sorted(),
             reasons: reasons)
     }
 }
 
-private struct BuiltMemory: PhysicalMemory {
+private struct PagesMemory: PhysicalMemory {
     let pages: [UInt64: ByteSlice]
     let numbers: [UInt64]
     let reasons: [UInt64: MemoryFault.Reason]

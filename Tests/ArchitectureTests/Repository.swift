@@ -26,7 +26,7 @@ enum Repository {
         let lines: [Substring]
 
         /// Lines without their comments and without what their strings say.
-        var code: [String] { lines.map(Repository.code) }
+        let code: [String]
         var imports: [String] {
             lines.compactMap { line in
                 let words = line.split(separator: " ")
@@ -52,7 +52,7 @@ enum Repository {
                         folders.append(path)
                     } else if name.hasSuffix(".swift") {
                         let lines = text(path).split(separator: "\n", omittingEmptySubsequences: false)
-                        files.append(File(path: path, target: target, lines: lines))
+                        files.append(File(path: path, target: target, lines: lines, code: lines.map(code)))
                     }
                 }
             }
@@ -62,21 +62,21 @@ enum Repository {
 
     /// A line without its comment, and its strings emptied: rough, as no string here spans lines with code in it.
     private static func code(_ line: Substring) -> String {
-        var code = ""
+        var code: [UInt8] = []
         var isString = false
-        var before: Character = " "
-        for character in line {
-            if character == "\"", before != "\\" { isString.toggle() }
+        var before: UInt8 = 0
+        for byte in line.utf8 {
+            if byte == UInt8(ascii: "\""), before != UInt8(ascii: "\\") { isString.toggle() }
             if !isString {
-                if character == "/", before == "/" {
+                if byte == UInt8(ascii: "/"), before == byte, code.last == byte {
                     code.removeLast()
-                    return code
+                    break
                 }
-                code.append(character)
+                code.append(byte)
             }
-            before = character == "\\" && before == "\\" ? " " : character
+            before = byte == UInt8(ascii: "\\") && before == byte ? 0 : byte
         }
-        return code
+        return String(decoding: code, as: UTF8.self)
     }
 }
 

@@ -27,4 +27,26 @@ struct RealDumpTests {
         }
         #expect(pages > 2000, "\(dump.facts.format) \(dump.facts.compression) \(dump.facts.remarks)")
     }
+
+    @Test("a real kernel's pages are the same in every format they are written in", arguments: Encoder.allCases)
+    func formats(_ encoder: Encoder) throws {
+        let dump = try Dump.open(paths: [try RealDumps.path("plain.elf")])
+        var writer = KdumpWriter()
+        writer.encoder = encoder
+        writer.vmcoreinfo = try #require(dump.facts.vmcoreinfo).cString
+        // Every 40th page: 300 of all kinds.
+        for number in stride(from: UInt64(0), to: 12288, by: 40) {
+            writer.pages[number] = try dump.memory.page(containing: PhysicalAddress(number * 4096)).bytes.array
+        }
+        var flat = FlattenedWriter()
+        flat.seed = 5
+        let whole = writer.build()
+        for bytes in [whole, flat.flatten(whole)] {
+            let copy = try KdumpTests.open(bytes)
+            #expect(copy.facts.vmcoreinfo?.array == dump.facts.vmcoreinfo?.array)
+            for (number, page) in writer.pages {
+                #expect(try copy.memory.page(containing: PhysicalAddress(number * 4096)).bytes.array == page)
+            }
+        }
+    }
 }

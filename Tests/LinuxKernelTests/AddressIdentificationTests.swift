@@ -108,11 +108,16 @@ struct RealSlabObjectTests {
     @Test func dumpForCrash() throws {
         let kernel = try RealKernels.open("plain.elf")
         for row in try SlabListing(kernel.target, regions: kernel.regions).rows {
-            print("SLAB", row.cache.name, row.cache.objectSize, row.usage.active ?? 999999, row.usage.total ?? 999999, row.usage.slabs ?? 99999)
+            print(
+                "SLAB", row.cache.name, row.cache.objectSize, row.usage.active ?? 999999, row.usage.total ?? 999999,
+                row.usage.slabs ?? 99999)
         }
         for item in MemorySummary(kernel.target).items { print("MEM", item.name, item.value.map { $0 / 1024 }) }
         let id = kernel.identifier
-        for a: UInt64 in [0xffff888000185600 + 8, 0xffff888000a9ab00, 0xfffffe0000014000, 0xffffffff81c0f600, 0xffff888000292a10, 0xffffea0000000048] {
+        for a: UInt64 in [
+            0xffff888000185600 + 8, 0xffff888000a9ab00, 0xfffffe0000014000, 0xffffffff81c0f600, 0xffff888000292a10,
+            0xffffea0000000048,
+        ] {
             for i in id.identify(VirtualAddress(a)) { print("ID", String(a, radix: 16), i.kind, "|", i.text) }
         }
     }

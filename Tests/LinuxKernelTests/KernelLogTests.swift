@@ -1,5 +1,8 @@
 import Bytes
+import DebugModel
 import FixtureKit
+import Memory
+import Target
 import Testing
 
 @testable import LinuxKernel
@@ -27,5 +30,210 @@ struct RealLogTests {
         let printed = console.filter { $0.hasPrefix("[ ") && $0.dropFirst(13).hasPrefix("] ") }
         let unknown = printed.filter { !known.contains($0) }
         #expect(unknown.isEmpty, "\(unknown.prefix(5))")
+    }
+}
+
+/// What each dump's kernel said last, by the guest's console.
+@Suite(.enabled(if: RealDumps.arePresent, Comment(rawValue: RealDumps.comment)))
+struct RealPanicTests {
+    private func message(_ dump: String) throws -> PanicMessage? {
+        try KernelLog(RealKernels.open(dump).target).panicMessage
+    }
+
+    @Test("the first oops and the last panic are named, the end marker is not taken for one")
+    func panics() throws {
+        let fault = try #require(try message("nlmgc-panic.kdump"))
+        #expect(fault.firstOops?.line.hasPrefix("general protection fault, probably for non-canonical") == true)
+        #expect(fault.lastPanic?.line == "Kernel panic - not syncing: Fatal exception")
+        #expect(fault.headline == fault.firstOops?.line)
+        let asked = try #require(try message("plain-panic.kdump"))
+        #expect(asked.firstOops == nil && asked.complaint == nil)
+        #expect(asked.headline == "Kernel panic - not syncing: sysrq triggered crash")
+        let lockup = try #require(try message("kq-spin.flat"))
+        #expect(lockup.lastPanic?.line == "Kernel panic - not syncing: softlockup: hung tasks")
+        #expect(lockup.complaint?.kind == .softLockup)
+    }
+
+    @Test("a kernel that only complained did not die")
+    func complaints() throws {
+        let hang = try #require(try message("nlmgc-hang.kdump"))
+        #expect(hang.firstOops == nil && hang.lastPanic == nil)
+        #expect(hang.complaint?.line == "INFO: task lockd-b:144 blocked for more than 20 seconds.")
+        for innocent in ["plain.elf", "plain-novmcoreinfo.elf", "abba.kdump", "readers.kdump", "redzone.kdump"] {
+            #expect(try message(innocent) == nil, "\(innocent)")
+        }
+    }
+}
+
+/// A real ring with one thing broken in each test: what is broken is lost, and nothing else.
+@Suite(.enabled(if: RealDumps.arePresent, Comment(rawValue: RealDumps.comment)))
+struct DamagedRingTests {
+    private var kernel: DoctoredKernel
+    private let whole: KernelLog
+    private let descriptors, infos, text: VirtualAddress
+    private let ring: Value
+    private let count: UInt64
+    private let tail: UInt64
+
+    init() throws {
+        kernel = try DoctoredKernel("abba.kdump")
+        let target = kernel.kernel.target
+        whole = try KernelLog(target)
+        ring = try Globals.pointee(target, "prb", "printk_ringbuffer")
+        descriptors = try ring.path("desc_ring", "descs").pointer()
+        infos = try ring.path("desc_ring", "infos").pointer()
+        text = try ring.path("text_data_ring", "data").pointer()
+        count = 1 << (try ring.path("desc_ring", "count_bits").unsigned())
+        tail = try ring.path("desc_ring", "tail_id", "counter").unsigned()
+    }
+
+    /// The address of the descriptor or info of record `number`, counted from the tail.
+    private func descriptor(_ number: UInt64) -> VirtualAddress {
+        descriptors.advanced(by: ((id(number) & (count - 1)) * 24))
+    }
+
+    private func info(_ number: UInt64) -> VirtualAddress {
+        infos.advanced(by: (id(number) & (count - 1)) * 88)
+    }
+
+    /// The tail's own descriptor is that of the record before the first one.
+    private func id(_ number: UInt64) -> UInt64 {
+        let first = whole.records.count == Int(head - tail) ? tail + 1 : tail
+        return (first + number) & ((1 << 62) - 1)
+    }
+
+    private var head: UInt64 { (try? ring.path("desc_ring", "head_id", "counter").unsigned()) ?? 0 }
+
+    private func log() throws -> KernelLog { try KernelLog(kernel.target) }
+
+    @Test("a damaged descriptor loses itself only, and is reported")
+    mutating func stateWord() throws {
+        try kernel.write(0xdead_beef_dead_beef, at: descriptor(50))
+        let log = try log()
+        #expect(log.records.count == whole.records.count - 1)
+        #expect(log.anomalies.count == 1 && log.anomalies[0].node == descriptor(50))
+        #expect(log.records.map(\.text) == whole.records.enumerated().filter { $0.offset != 50 }.map(\.element.text))
+        #expect(log.records[50].sequence == whole.records[51].sequence)
+    }
+
+    @Test("a block that belongs to another record costs the text, not the record")
+    mutating func blockOwner() throws {
+        let begin = try kernel.target.space.word(descriptor(60).advanced(by: UInt64(8)))
+        let bits = try ring.path("text_data_ring", "size_bits").unsigned()
+        try kernel.write(0x1234, at: text.advanced(by: begin & ((1 << bits) - 1)))
+        let log = try log()
+        #expect(log.records.count == whole.records.count && log.anomalies.count == 1)
+        guard case .lost = log.records[60].completeness else {
+            Issue.record("\(log.records[60])")
+            return
+        }
+        #expect(log.records[60].timestamp == whole.records[60].timestamp)
+        #expect(LogStyle(levels: false, timestamps: false, callers: false).lines(log.records[60])[0].contains("lost"))
+    }
+
+    @Test("positions that no block can have are reported")
+    mutating func positions() throws {
+        try kernel.write(0x7777_0000, at: descriptor(10).advanced(by: UInt64(8)))
+        let log = try log()
+        #expect(log.records.count == whole.records.count && log.anomalies.count == 1)
+        #expect(log.records[10].text.isEmpty && log.records[11].text == whole.records[11].text)
+    }
+
+    @Test("a length beyond its block is cut to the block")
+    mutating func length() throws {
+        let word = try kernel.target.space.word(info(20).advanced(by: UInt64(16)))
+        try kernel.write(word | 0xffff, at: info(20).advanced(by: UInt64(16)))
+        let log = try log()
+        #expect(log.anomalies.count == 1)
+        guard case .truncated = log.records[20].completeness else {
+            Issue.record("\(log.records[20])")
+            return
+        }
+        #expect(log.records[20].text.starts(with: whole.records[20].text))
+    }
+
+    @Test("a wrong sequence number is put right by its neighbours")
+    mutating func sequence() throws {
+        try kernel.write(99999, at: info(30))
+        let log = try log()
+        #expect(log.records == whole.records && log.anomalies.count == 1)
+    }
+
+    @Test("with a head that cannot be true, all descriptors are read")
+    mutating func wrongHead() throws {
+        let place = try ring.path("desc_ring", "head_id", "counter").address
+        try kernel.write(tail &+ 0x55_5555, at: place)
+        let log = try log()
+        #expect(log.records == whole.records && log.anomalies.count == 1)
+    }
+
+    @Test("a record that is still being written says so")
+    mutating func unfinished() throws {
+        try kernel.write(id(5) | 1 << 62, at: descriptor(5))
+        try kernel.write(id(6), at: descriptor(6))
+        let log = try log()
+        #expect(log.anomalies.isEmpty && log.reserved == whole.reserved + 1)
+        #expect(log.records.count == whole.records.count - 1 && log.records[5].completeness == .unfinished)
+        #expect(
+            LogStyle(levels: false, timestamps: false, callers: false).lines(log.records[5]).last?.hasSuffix("...")
+                == true)
+    }
+
+    @Test("a page of text that was not saved costs the records in it")
+    mutating func missingText() throws {
+        try kernel.leaveOut(pageOf: text.advanced(by: UInt64(4096)))
+        let log = try log()
+        #expect(log.records.count == whole.records.count)
+        let lost = log.records.filter { if case .lost = $0.completeness { true } else { false } }
+        #expect(!lost.isEmpty && lost.count < whole.records.count / 2 && lost.count == log.anomalies.count)
+        for (found, original) in zip(log.records, whole.records) where found.completeness == original.completeness {
+            #expect(found.text == original.text)
+        }
+    }
+
+    @Test("a page of descriptors or infos that was not saved costs the records in it")
+    mutating func missingTables() throws {
+        try kernel.leaveOut(pageOf: descriptor(100))
+        let log = try log()
+        #expect(log.records.count < whole.records.count && !log.records.isEmpty && !log.anomalies.isEmpty)
+        #expect(log.records.count + log.anomalies.count == whole.records.count)
+        var other = try DoctoredKernel("abba.kdump")
+        try other.leaveOut(pageOf: info(100))
+        let second = try KernelLog(other.target)
+        #expect(second.records.count + second.anomalies.count == whole.records.count)
+    }
+
+    @Test("a ring that cannot be read, or whose sizes are absurd, is an error with its reason")
+    mutating func noRing() throws {
+        let pointer = try Globals.address(kernel.target, "prb")
+        var absurd = kernel
+        try absurd.write(half: 63, at: try ring.path("desc_ring", "count_bits").address)
+        #expect(throws: ValueError.self) { try KernelLog(absurd.target) }
+        try kernel.write(0, at: pointer)
+        #expect(throws: ValueError.absent("prb is NULL")) { try KernelLog(kernel.target) }
+        try kernel.write(0xffff_8880_ffff_0000, at: pointer)
+        #expect(throws: ValueError.self) { try KernelLog(kernel.target) }
+    }
+
+    @Test("broken words anywhere in the ring make records wrong and nothing else")
+    func mutations() throws {
+        var random = SeededNumbers(seed: 3)
+        for _ in 0..<100 {
+            var broken = kernel
+            for _ in 0..<8 {
+                let place: VirtualAddress =
+                    switch random.next() % 4 {
+                    case 0: descriptors.advanced(by: random.next() % (count * 3) * 8)
+                    case 1: infos.advanced(by: random.next() % (count * 11) * 8)
+                    case 2: text.advanced(by: random.next() % 2048 * 8)
+                    default: try ring.address.advanced(by: random.next() % 12 * 8)
+                    }
+                let value = random.next() % 3 == 0 ? random.next() : random.next() & 0xffff
+                try? broken.write(value, at: place)
+            }
+            let log = try? KernelLog(broken.target)
+            #expect(log?.records.count ?? 0 <= Int(count))
+            _ = log?.panicMessage
+        }
     }
 }

@@ -49,3 +49,37 @@ enum RealKernels {
         return String(decoding: bytes.array, as: UTF8.self)
     }
 }
+
+/// A real dump in which a test changes some words or takes out some pages, seen with the names and types of the whole one.
+struct DoctoredKernel {
+    let kernel: LinuxKernel
+    var memory: PatchedMemory
+
+    init(_ name: String) throws {
+        kernel = try RealKernels.open(name)
+        memory = PatchedMemory(kernel.target.space.memory)
+    }
+
+    mutating func write(_ word: UInt64, at address: VirtualAddress) throws {
+        try memory.write(word, at: try kernel.target.space.translate(address))
+    }
+
+    /// Changes 4 bytes that lie within one word.
+    mutating func write(half: UInt64, at address: VirtualAddress) throws {
+        let start = VirtualAddress(address.rawValue & ~7)
+        let shift = (address.rawValue & 7) * 8
+        let old = try target.space.word(start)
+        try write(old & ~(0xffff_ffff << shift) | half << shift, at: start)
+    }
+
+    mutating func leaveOut(pageOf address: VirtualAddress) throws {
+        memory.leaveOut(try kernel.target.space.translate(address))
+    }
+
+    var target: Target {
+        let whole = kernel.target
+        return Target(
+            machine: whole.machine, space: AddressSpace(memory: memory, translation: kernel.ground.pageTable),
+            types: whole.types, symbols: whole.symbols, debug: whole.debug, perCPU: whole.perCPU)
+    }
+}

@@ -312,6 +312,12 @@ package final class Kallsyms: SymbolSource {
     }
 
     package func forEach(_ body: (Symbol) throws -> Void) rethrows {
+        // Per-CPU offsets and absolute symbols stand below all addresses.
+        if hasAbsolutePerCPU {
+            let low = addresses.indices.filter { addresses[$0] < Self.upperHalf }
+                .sorted { (addresses[$0], $0) < (addresses[$1], $1) }
+            for index in low { try body(make(index)) }
+        }
         for index in sorted { try body(make(Int(index))) }
     }
 }

@@ -31,6 +31,8 @@ struct ExtentMemory: PhysicalMemory {
     private let lost: [Range<UInt64>]
     private let filtered: [Range<UInt64>]
     private let sources: [DumpBytes]
+    /// The only source, when it is a mapping: `search` lives on the page lookup, and this way is the shortest.
+    private let mapping: ByteSlice?
 
     /// Where ranges overlap (/proc/vmcore describes the kernel's text twice), the one that starts first has the
     /// bytes; saved beats lost, and lost beats filtered.
@@ -51,6 +53,7 @@ struct ExtentMemory: PhysicalMemory {
         lost = Self.union(ranges.lost)
         filtered = Self.union(ranges.filtered)
         self.sources = sources
+        mapping = sources.count == 1 ? sources[0].mapping : nil
     }
 
     private static func union(_ ranges: [Range<UInt64>]) -> [Range<UInt64>] {
@@ -71,8 +74,10 @@ struct ExtentMemory: PhysicalMemory {
         if index < saved.count {
             let extent = saved[index]
             if extent.start <= base.rawValue, extent.end - base.rawValue >= UInt64(pageSize) {
-                let bytes = sources[extent.source].clamped(
-                    extent.position &+ (base.rawValue - extent.start), UInt64(pageSize))
+                let position = extent.position &+ (base.rawValue - extent.start)
+                let bytes =
+                    mapping?.clamped(position, UInt64(pageSize))
+                    ?? sources[extent.source].clamped(position, UInt64(pageSize))
                 if bytes.count == pageSize { return Page(base: base, bytes: bytes) }
             }
         }

@@ -153,7 +153,9 @@ struct PerCPUSymbols: Sendable {
         for source in target.symbols.sources {
             source.forEach { symbol in
                 let value = symbol.address.rawValue
-                guard symbol.kind == .perCPU || (value >= start && value < end && symbol.module == nil) else { return }
+                guard symbol.kind == .perCPU || (value >= start && value < end && symbol.module == nil),
+                    !["__per_cpu_start", "__per_cpu_end"].contains(symbol.name)
+                else { return }
                 symbols.append(symbol)
             }
         }
@@ -177,7 +179,7 @@ struct PerCPUSymbols: Sendable {
             let middle = (low + high) / 2
             if symbols[middle].address.rawValue <= value { low = middle + 1 } else { high = middle }
         }
-        // Markers such as __per_cpu_start stand at the address of the first variable: one with a size is preferred.
+        // Where the table keeps sizes, the variable that reaches over the place.
         var index = low - 1
         while index >= 0, low - index <= 16 {
             let symbol = symbols[index]

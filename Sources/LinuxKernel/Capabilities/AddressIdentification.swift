@@ -196,25 +196,29 @@ struct LinuxAddressIdentifier: AddressIdentifier {
             info = try reader.info(page: start)
             let within = address.distance(from: start)
             let place = within == 0 ? "the struct page" : "\(within) bytes into the struct page"
-            return [describe(info, prefix: "\(place) of frame 0x\(hex(reader.map.frame(of: start))): ")]
+            let prefix = "\(place) of frame 0x\(hex(reader.map.frame(of: start))): "
+            return [describe(info, head: try? reader.headInfo(page: start), prefix: prefix)]
         }
         guard let physical = try? target.space.translate(address) else { return [] }
         reader = try tables.pages()
         info = try reader.info(physical: physical)
-        return [describe(info, prefix: "")]
+        return [describe(info, head: try? reader.headInfo(page: info.address), prefix: "")]
     }
 
-    private func describe(_ info: PageInfo, prefix: String) -> Identification {
-        var parts = ["page at \(info.physical)", "struct page \(info.address)"]
-        if let head = info.head { parts.append("part of the compound page at \(head)") }
+    /// What a page is, its head says: the later pages of a compound page have neither type nor counts of their own.
+    private func describe(_ page: PageInfo, head: PageInfo?, prefix: String) -> Identification {
+        var parts = ["page at \(page.physical)", "struct page \(page.address)"]
+        if let head = page.head { parts.append("part of the compound page at \(head)") }
+        let info = head ?? page
         if let type = info.type { parts.append(type == "buddy" ? "free (buddy)" : type) }
         parts.append("count \(info.refcount)" + (info.mapcount.map { ", mapped \($0)" } ?? ""))
-        if let mapping = info.mapping, info.head == nil { parts.append("\(mapping.description), index \(info.index)") }
+        if let mapping = info.mapping { parts.append("\(mapping.description), index \(info.index)") }
         parts.append(info.flags.isEmpty ? "no flags" : info.flags.joined(separator: "|"))
         return Identification(
             kind: "page", text: prefix + parts.joined(separator: ", "),
             details: [
-                ("physical", "\(info.physical)"), ("page", "\(info.address)"), ("type", info.type ?? ""),
+                ("physical", "\(page.physical)"), ("page", "\(page.address)"), ("head", "\(info.address)"),
+                ("type", info.type ?? ""),
                 ("flags", info.flags.joined(separator: "|")), ("refcount", "\(info.refcount)"),
             ])
     }

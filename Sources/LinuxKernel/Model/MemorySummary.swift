@@ -206,6 +206,12 @@ struct MemoryCounters {
 enum BlockBuffers {
     /// The inodes of all block devices are on one superblock; `nrpages` of each is added, as nr_blockdev_pages does.
     static func pages(_ target: Target) throws -> UInt64 {
+        // Built without BLOCK there is nothing that could be buffered: the kernel itself then says 0.
+        if target.symbols.symbol(named: "blockdev_superblock") == nil,
+            target.symbols.symbol(named: "submit_bio") == nil, target.symbols.symbol(named: "schedule") != nil
+        {
+            return 0
+        }
         let inodes = try Globals.pointee(target, "blockdev_superblock", "super_block")["s_inodes"]
         var pages: UInt64 = 0
         var problem: WalkAnomaly?
