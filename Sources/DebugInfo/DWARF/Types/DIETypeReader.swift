@@ -138,7 +138,8 @@ struct DIETypeReader {
     private func byteOffset(_ die: DIE) throws(ParseFault) -> UInt64 {
         guard die.has(.dataMemberLocation), let value = try die[.dataMemberLocation] else { return 0 }
         if let expression = value.expression { return try MemberLocation.offset(expression, die.unit.header.order) }
-        return UInt64(bitPattern: value.signed.map { $0 < 0 ? $0 : Int64(bitPattern: value.unsigned ?? 0) } ?? 0)
+        if case .signed(let offset) = value { return UInt64(bitPattern: offset) }
+        return value.unsigned ?? 0
     }
 
     private func enumeration(_ die: DIE) throws(ParseFault) -> CType {
@@ -175,8 +176,11 @@ struct DIETypeReader {
         if let count = try die.unsigned(.count) { return count }
         guard die.has(.upperBound), let value = try die[.upperBound] else { return nil }
         let lower = try die.unsigned(.lowerBound) ?? 0
-        // GCC writes the upper bound of an array of no elements as -1, in as many bytes as it likes.
-        if let signed = value.signed, signed == -1 { return 0 }
+        // GCC writes the upper bound of an array of no elements as -1, in four or eight bytes or as signed.
+        switch value {
+        case .signed(-1), .data(0xffff_ffff, size: 4), .data(.max, size: 8): return 0
+        default: break
+        }
         guard let upper = value.unsigned, upper >= lower else { return nil }
         let (count, overflow) = (upper &- lower).addingReportingOverflow(1)
         return overflow ? nil : count
