@@ -6,13 +6,25 @@ internal import Pipeline
 internal import Target
 
 enum AddressOperand {
-    /// The address that an expression means: what a pointer or a number holds, or where a variable, a structure or a
-    /// function is. An integer variable stands for its value, as in C.
+    /// The address that a command is about. The name of a symbol stands for its address, as `rd jiffies` reads the
+    /// variable; of any other expression it is what a pointer or a number holds, or where a structure, an array or a
+    /// function is.
     static func address(_ text: String, _ target: Target) throws -> VirtualAddress {
+        if let symbol = target.symbols.symbol(named: text) {
+            guard !target.isPerCPU(symbol) else {
+                throw CommandError("\(text) is a per-CPU variable; say of which CPU: &per_cpu(\(text), 0)")
+            }
+            return symbol.address
+        }
+        return try number(text, target)
+    }
+
+    /// The value of an expression as 64 bits; structures, arrays and functions are their addresses.
+    static func number(_ text: String, _ target: Target) throws -> VirtualAddress {
         let value = try target.evaluate(text)
         switch try value.strippedType {
         case .aggregate, .array, .function, .incomplete: return try value.address
-        default: return VirtualAddress(try value.signed().bits)
+        default: return VirtualAddress(UInt64(bitPattern: try value.signed()))
         }
     }
 
@@ -30,8 +42,4 @@ enum AddressOperand {
         else { return (words.joined(separator: " "), nil) }
         return (words.dropLast().joined(separator: " "), count)
     }
-}
-
-extension Int64 {
-    var bits: UInt64 { UInt64(bitPattern: self) }
 }

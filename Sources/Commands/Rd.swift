@@ -11,8 +11,8 @@ package struct Rd: Stage {
     package static let manual = Manual(
         name: "rd", synopsis: "[-p | -u PID] [-8|-16|-32|-64] [-a | -s] ADDRESS [COUNT]", summary: "read memory",
         text: """
-            Shows COUNT words (one unless said) of 64 bits from ADDRESS, any expression, with their bytes as ASCII. \
-            What cannot be read is shown as such, with the reason.
+            Shows COUNT words (one unless said) of 64 bits from ADDRESS, with their bytes as ASCII. ADDRESS is the name \
+            of a symbol, which stands for its address, or any expression. What cannot be read is shown as such, with the reason.
             """,
         options: [
             .init("-p", "ADDRESS is a physical one"), .init("-u", "PID", "ADDRESS is one of this process"),
@@ -22,9 +22,8 @@ package struct Rd: Stage {
             .init("-s", "Symbols for the words that are addresses of the kernel's"),
         ],
         examples: [
-            .init("rd jiffies", "the word at the address that is the value of jiffies"),
-            .init("rd &jiffies", "the variable's own word"), .init("rd &init_task 8", "eight words"),
-            .init("rd -a &linux_banner", "a string"), .init("rd -s &init_task.tasks 2", "two pointers, with symbols"),
+            .init("rd jiffies", "a variable's word"), .init("rd &init_task 8", "eight words"),
+            .init("rd -a linux_banner", "a string"), .init("rd -s &init_task.tasks 2", "two pointers, with symbols"),
         ])
 
     private enum Space {

@@ -4,7 +4,6 @@ package import Pipeline
 
 package enum Commands {
     package static let all: [any Stage.Type] = [
-        Help.self,
         Print.self,
         Ptov.self,
         Rd.self,

@@ -71,13 +71,13 @@ package struct Search: Stage {
     }
 
     private static func word(_ text: String, mask: String?, width: Int, _ target: Target) throws -> Needle {
-        let value = try AddressOperand.address(text, target).rawValue
+        let value = try AddressOperand.number(text, target).rawValue
         let all = width == 8 ? UInt64.max : (1 << UInt64(width * 8)) - 1
         let isNegative = value | all == .max && value > UInt64(Int64.max)
         guard value <= all || isNegative else {
             throw CommandError("search: 0x\(hex(value)) has more than \(width * 8) bits")
         }
-        let ignored = try mask.map { try AddressOperand.address($0, target).rawValue } ?? 0
+        let ignored = try mask.map { try AddressOperand.number($0, target).rawValue } ?? 0
         return .word(value & all, mask: ~ignored & all, width: width)
     }
 

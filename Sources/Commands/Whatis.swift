@@ -56,7 +56,7 @@ package struct Whatis: Stage {
             return try emit(.record(Record("type", fields, presentation: .block([line]))))
         }
         switch try value.strippedType {
-        case .integer, .pointer: try identify(VirtualAddress(try value.signed().bits), context, emit)
+        case .integer, .pointer: try identify(VirtualAddress(UInt64(bitPattern: try value.signed())), context, emit)
         default:
             let fields = [Field("expression", nil, .text(text)), Field("type", nil, .text(value.typeName))]
             try emit(.record(Record("type", fields, presentation: .block(["\(value.typeName) \(text);"]))))

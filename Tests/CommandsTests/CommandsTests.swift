@@ -136,10 +136,4 @@ import Testing
         #expect(session.run("whatis mystery").first?.contains("symbol mystery") == true)
         #expect(session.run("whatis 0x10").first?.contains("not mapped") == true)
     }
-
-    @Test func helpListsAndExplains() {
-        #expect(session.run("help").count == Commands.all.count)
-        #expect(session.run("help struct").first?.hasPrefix("struct - ") == true)
-        #expect(session.run("help strct") == ["failed: there is no command strct; did you mean struct?"])
-    }
 }

@@ -50,7 +50,8 @@ struct Session {
         builder.perCPUVariable("runqueues", "struct rq", [[("curr", .address(initTask))], [("curr", .address(task))]])
         change(builder, task)
         context = Context(
-            kernel: builder.kernel([Pages()]), catalog: Catalog([Commands.all]), gaps: Gaps(), journal: Journal())
+            kernel: builder.kernel([Pages()]), catalog: Catalog([[Help.self], Commands.all]), gaps: Gaps(),
+            journal: Journal())
     }
 
     /// The lines that a command shows, and what it says when it fails.
