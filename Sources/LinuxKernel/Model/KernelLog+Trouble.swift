@@ -141,7 +141,7 @@ extension KernelLog {
             // The task's name stands between: it may hold anything but the end of the line.
             return line.utf8.containsSequence(" blocked ") && line.hasSuffix(" seconds.") ? .hungTask : nil
         }
-        // "watchdog: CPU0: Watchdog detected hard LOCKUP on cpu 1" (6.5, 61167ad5fecd has other names before it).
+        // Later kernels: "watchdog: CPU0: Watchdog detected hard LOCKUP on cpu 1".
         if line.hasPrefix("watchdog: CPU"), line.utf8.containsSequence(": Watchdog detected hard LOCKUP") {
             return .hardLockup
         }
