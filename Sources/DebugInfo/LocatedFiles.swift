@@ -82,5 +82,3 @@ struct LocatedKernel: KernelImage {
         return sources
     }
 }
-
-extension DWARFTypes: EnumeratorSource {}
