@@ -60,7 +60,9 @@ package struct Log: Stage {
 
     package func finish(_ context: Context, _ emit: Emit) throws {
         let log: KernelLog
-        do { log = try KernelLog(try linux(context).model) } catch { throw CommandError("the log cannot be read: \(error)") }
+        do { log = try KernelLog(try linux(context).model) } catch {
+            throw CommandError("the log cannot be read: \(error)")
+        }
         var style = self.style
         if wallClock {
             do { style.boot = try bootTime(try linux(context).model) } catch {

@@ -42,7 +42,8 @@ struct LinuxOpening {
         if !modules.modules.isEmpty { journal.note("\(modules.modules.count) modules on the list") }
         let format = Self.orcFormat(base, journal)
         let loaded = modules.modules.map { module -> DebugSources in
-            let debug = ModuleDebug(module, files: specimen.files, release: release, orcFormat: format, journal: journal)
+            let debug = ModuleDebug(
+                module, files: specimen.files, release: release, orcFormat: format, journal: journal)
             return DebugSources(
                 name: module.name, types: debug, variables: debug, code: debug, symbols: debug,
                 unwind: [debug, ModuleCallFrames(debug: debug)])
