@@ -1,22 +1,23 @@
 // The symbol files of a kernel, found by build-id, as a kernel asks for them.
 
-package import Bytes
+internal import Bytes
 package import DebugModel
 internal import ELF
 
 /// Answers a kernel's questions for symbol files from what a locator finds.
 package struct LocatedFiles: SymbolFiles {
     private let locator: SymbolFileLocator
-    private let limits: Limits
+    private let cacheDirectory: String?
 
-    package init(_ locator: SymbolFileLocator, limits: Limits = Limits()) {
+    /// `cacheDirectory`: where name indexes are kept between sessions; nil to go without.
+    package init(_ locator: SymbolFileLocator, cacheDirectory: String? = nil) {
         self.locator = locator
-        self.limits = limits
+        self.cacheDirectory = cacheDirectory
     }
 
     package func kernel(buildID: [UInt8]?, release: String?) throws -> (any KernelImage)? {
         let wanted = SymbolFileLocator.Wanted(buildID: buildID.map { BuildID($0) }, release: release)
-        return locator.find(wanted).map { LocatedKernel(file: $0) }
+        return locator.find(wanted).map { LocatedKernel(file: $0, cacheDirectory: cacheDirectory) }
     }
 
     package func module(_ identity: ModuleIdentity, release: String?) throws -> DebugSources? {
@@ -24,13 +25,20 @@ package struct LocatedFiles: SymbolFiles {
         let wanted = SymbolFileLocator.Wanted(module: identity.name, buildID: buildID, release: release)
         guard let found = locator.find(wanted) else { return nil }
         let file = DebugFile(found, at: .module(identity.name, sections: identity.sections))
-        return DebugSources(name: found.path, code: file.code, symbols: file.symbols, unwind: file.unwind)
+        var sources = DebugSources(name: found.path, code: file.code, symbols: file.symbols, unwind: file.unwind)
+        if found.hasDebugInformation {
+            let types = DWARFTypes(file.dwarf, cache: nil)
+            sources.types = types
+            sources.variables = types
+        }
+        return sources
     }
 }
 
 /// A `vmlinux` that was found.
 struct LocatedKernel: KernelImage {
     let file: SymbolFile
+    let cacheDirectory: String?
 
     var path: String { file.path }
     var buildID: [UInt8] { file.elf.buildID?.bytes ?? [] }
@@ -58,8 +66,19 @@ struct LocatedKernel: KernelImage {
         return nil
     }
 
+    /// DWARF tells types and variables; the layout of ORC entries, which no ORC table tells by itself, is asked of
+    /// the types when the kernel's own ORC cannot be had.
     func load(offset: UInt64) throws -> DebugSources {
-        let file = DebugFile(file, at: .kernel(offset: offset))
-        return DebugSources(name: path, code: file.code, symbols: file.symbols, unwind: file.unwind)
+        let placed = DebugFile(file, at: .kernel(offset: offset))
+        var sources = DebugSources(
+            name: path, code: placed.code, symbols: placed.symbols, unwind: placed.unwind)
+        guard file.hasDebugInformation else { return sources }
+        let cache = cacheDirectory.flatMap {
+            IndexCache(directory: $0, of: file.elf, supplementary: file.alternate)
+        }
+        let types = DWARFTypes(placed.dwarf, placement: DWARFPlacement(image: file.elf, offset: offset), cache: cache)
+        sources.types = types
+        sources.variables = types
+        return sources
     }
 }

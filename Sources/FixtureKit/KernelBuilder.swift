@@ -17,30 +17,6 @@ package enum Content: Sendable, ExpressibleByIntegerLiteral, ExpressibleByString
     package init(stringLiteral value: String) { self = .text(value) }
 }
 
-/// Pages of memory by their number; what was never written does not exist.
-package struct BuiltMemory: PhysicalMemory {
-    package let pageSize = 4096
-    var pages: [UInt64: [UInt8]] = [:]
-    var dropped: Set<UInt64> = []
-
-    package func page(containing address: PhysicalAddress) throws(MemoryFault) -> Page {
-        let number = address.rawValue >> 12
-        guard !dropped.contains(number) else { throw .notSaved(address, .filtered) }
-        guard let bytes = pages[number] else { throw .notSaved(address, .hole) }
-        return Page(base: PhysicalAddress(number << 12), bytes: ByteSlice(bytes, name: "memory"))
-    }
-
-    package func nextSaved(from address: PhysicalAddress) -> Range<PhysicalAddress>? {
-        let first = (address.rawValue >> 12) + (address.rawValue & 4095 == 0 ? 0 : 1)
-        // A run that the address lies in the middle of begins at the address's page.
-        let start = address.rawValue & 4095 == 0 ? first : first - 1
-        guard let page = pages.keys.filter({ $0 >= start && !dropped.contains($0) }).min() else { return nil }
-        var end = page
-        while pages[end] != nil, !dropped.contains(end) { end += 1 }
-        return PhysicalAddress(page << 12)..<PhysicalAddress(end << 12)
-    }
-}
-
 /// The direct map at 0xffff888000000000, and the image at 0xffffffff81000000 (physical 16 MiB), 16 MiB long.
 package struct LinearMap: AddressTranslation {
     package static let direct: UInt64 = 0xffff_8880_0000_0000
@@ -64,7 +40,7 @@ package struct LinearMap: AddressTranslation {
 /// A kernel's memory and names, put together object by object.
 package final class KernelBuilder {
     private var types: TypeBuilder
-    private var memory = BuiltMemory()
+    private var memory = PhysicalMemoryBuilder()
     private var symbols: [Symbol] = []
     private var variables: [VariableReference] = []
     private var heap = LinearMap.direct + 0x10_0000
@@ -133,12 +109,11 @@ package final class KernelBuilder {
 
     /// Writes bytes at a virtual address of the direct map or the image.
     package func write(_ bytes: [UInt8], at address: VirtualAddress) {
-        for (index, byte) in bytes.enumerated() {
-            guard let place = try? LinearMap().translate(address.advanced(by: UInt64(index))).start.rawValue else {
-                preconditionFailure("a test writes where there is no memory: \(address)")
-            }
-            memory.pages[place >> 12, default: [UInt8](repeating: 0, count: 4096)][Int(place & 4095)] = byte
+        // The maps are linear over a page: what begins in one goes on in the next.
+        guard let place = try? LinearMap().translate(address).start else {
+            preconditionFailure("a test writes where there is no memory: \(address)")
         }
+        memory.write(bytes, at: place)
     }
 
     package func write(word: UInt64, at address: VirtualAddress) {
@@ -152,7 +127,7 @@ package final class KernelBuilder {
 
     /// The dump tool leaves the page of `address` out.
     package func drop(pageOf address: VirtualAddress) {
-        if let place = try? LinearMap().translate(address).start.rawValue { memory.dropped.insert(place >> 12) }
+        if let place = try? LinearMap().translate(address).start { memory.leaveOut(place) }
     }
 
     /// Leaves the heap's present page, so that the next object begins another one.
@@ -165,7 +140,7 @@ package final class KernelBuilder {
         let sources = DebugSources(
             name: "built", types: types, variables: BuiltVariables(all: variables), symbols: table)
         return Target(
-            machine: X86_64(), space: AddressSpace(memory: memory, translation: LinearMap()), types: graph,
+            machine: X86_64(), space: AddressSpace(memory: memory.build(), translation: LinearMap()), types: graph,
             symbols: SymbolTable([table]), debug: [Target.LoadedDebug(sources: sources, typeSource: number)],
             perCPU: PerCPUAreas(offsets: perCPU))
     }

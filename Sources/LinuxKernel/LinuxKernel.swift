@@ -13,6 +13,8 @@ internal import Unwind
 /// Linux 5.4 and later. Immutable once opened; what costs time is read when it is first asked for.
 package final class LinuxKernel: Kernel {
     package let target: Target
+    /// The same memory and symbols, seen through the kernel's own types: what the model and its walkers read.
+    let model: Target
     package let facts: Facts
     /// What is wrong with the dump or its symbol files as a whole, a sentence each.
     package let remarks: [String]
@@ -60,28 +62,31 @@ package final class LinuxKernel: Kernel {
         }
         self.remarks = remarks
         let space = AddressSpace(memory: specimen.memory, translation: ground.pageTable)
-        let sources = try Self.sources(image, MemorySources(space: space, ground: ground, journal: journal), ground)
+        let memory = MemorySources(space: space, ground: ground, journal: journal)
+        let sources = try Self.sources(image, memory, ground)
+        let own = image == nil ? nil : sources.symbols.flatMap { memory.types($0) }
         let opened = try LinuxOpening(
-            space: space, sources: sources, specimen: specimen, release: release, machine: architecture.machine,
-            journal: journal)
+            space: space, sources: Self.unwinding(sources, own, memory), own: own, specimen: specimen,
+            release: release, machine: architecture.machine, journal: journal)
         self.facts = facts
         self.info = ground.info
         self.journal = journal
         self.architecture = architecture
         self.ground = ground
         target = opened.target
+        model = opened.model
         modules = opened.modules
-        cpus = try CPUTable(opened.target)
+        cpus = try CPUTable(opened.model)
         states = architecture.machine.cpus(notes: facts.notes)
         self.release =
             release ?? ground.info?.release
-            ?? (try? opened.target.variable("init_uts_ns").path("name", "release").text())
-        let regions = architecture.regions(opened.target)
-        aliasTable = AliasTable(target: opened.target, table: ground.pageTable, regions: regions)
+            ?? (try? opened.model.variable("init_uts_ns").path("name", "release").text())
+        let regions = architecture.regions(opened.model)
+        aliasTable = AliasTable(target: opened.model, table: ground.pageTable, regions: regions)
         capabilities = [
-            LinuxTranslation(target: opened.target, architecture: architecture, ground: ground, aliases: aliasTable),
+            LinuxTranslation(target: opened.model, architecture: architecture, ground: ground, aliases: aliasTable),
             LinuxAddressIdentifier(
-                target: opened.target, regions: regions, modules: opened.modules, cpus: cpus, architecture: architecture
+                target: opened.model, regions: regions, modules: opened.modules, cpus: cpus, architecture: architecture
             ),
         ]
     }
@@ -95,10 +100,7 @@ package final class LinuxKernel: Kernel {
             return try memory.load()
         }
         var sources = try image.load(offset: ground.offset)
-        guard sources.types == nil || sources.symbols == nil else {
-            sources.unwind = unwind(sources, memory)
-            return sources
-        }
+        guard sources.types == nil || sources.symbols == nil else { return sources }
         memory.journal.note("\(image.path) lacks types or symbols: the kernel's own tables complete it")
         do {
             let own = try memory.load()
@@ -112,13 +114,19 @@ package final class LinuxKernel: Kernel {
         return sources
     }
 
-    /// The ORC of the kernel's memory before all else: it is what the kernel itself unwinds with.
-    private static func unwind(_ sources: DebugSources, _ memory: MemorySources) -> [any UnwindSource] {
+    /// The ORC of the kernel's memory before that of a file: it is what the kernel itself unwinds with.
+    private static func unwinding(
+        _ sources: DebugSources, _ own: DebugSources?, _ memory: MemorySources
+    ) -> DebugSources {
+        guard !sources.unwind.contains(where: { $0 is ORCTable && own == nil }), let symbols = sources.symbols,
+            let source = own?.types ?? sources.types
+        else { return sources }
         let types = TypeGraph()
-        guard let source = sources.types, let symbols = sources.symbols else { return sources.unwind }
         types.add(source)
-        guard let own = memory.orc(symbols, types) else { return sources.unwind }
-        return [own] + sources.unwind.filter { !($0 is ORCTable) }
+        guard let orc = memory.orc(symbols, types) else { return sources }
+        var completed = sources
+        completed.unwind = [orc] + sources.unwind.filter { !($0 is ORCTable) }
+        return completed
     }
 
     private static func architecture(_ facts: Facts) throws -> any LinuxArchitecture {
@@ -137,7 +145,7 @@ package final class LinuxKernel: Kernel {
     /// All tasks; enumerated at the first call.
     package func tasks() throws -> TaskTable {
         if let known = taskTable.withLock({ $0 }) { return known }
-        let table = try TaskTable(target)
+        let table = try TaskTable(model)
         taskTable.withLock { $0 = table }
         return table
     }

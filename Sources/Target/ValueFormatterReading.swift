@@ -12,6 +12,8 @@ struct ValueReader {
     private static let folding: UInt64 = 10
     /// Elements of one array that are compared at all; the largest arrays of kernels have some hundred thousand.
     private static let compared: UInt64 = 1 << 20
+    /// Longer texts than this are buffers.
+    private static let textBytes: UInt64 = 4096
 
     init(options: FormatOptions) { self.options = options }
 
@@ -187,10 +189,19 @@ struct ValueReader {
 
     /// The text of a `char` array when it is one: printable up to its NUL or its end. Nil when it is something else.
     private func string(_ value: Value, _ array: ArrayType) throws -> ValueTree? {
-        guard let count = array.count, count > 0, count <= 1 << 16 else {
-            return array.count ?? 0 > 0 ? nil : .string([])
+        guard let count = array.count, count > 0 else { return .string([]) }
+        let bytes: [UInt8]
+        if case .memory(let address, _) = value.place, count > Self.textBytes {
+            do throws(MemoryFault) {
+                bytes = try value.target.space.cString(address, limit: Int(Self.textBytes))
+            } catch {
+                throw ValueError.fault(error)
+            }
+            // No NUL in sight: a buffer rather than a text.
+            guard bytes.count < Self.textBytes else { return nil }
+        } else {
+            bytes = try value.string()
         }
-        let bytes = try value.string()
         let isText = bytes.allSatisfy { (0x20..<0x7f).contains($0) || (9...13).contains($0) || $0 >= 0x80 }
         return isText ? .string(bytes) : nil
     }

@@ -28,6 +28,11 @@ package indirect enum ValueTree: Sendable, Equatable {
     package struct Field: Sendable, Equatable {
         package let name: String
         package let value: ValueTree
+
+        package init(name: String, value: ValueTree) {
+            self.name = name
+            self.value = value
+        }
     }
 
     /// Equal neighbours of an array.

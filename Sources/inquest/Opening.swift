@@ -2,6 +2,7 @@
 
 internal import Bytes
 internal import Capabilities
+internal import Commands
 internal import DebugInfo
 internal import Dump
 internal import LinuxKernel
@@ -33,7 +34,7 @@ enum Opening {
     static let kernels: [any Kernel.Type] = [LinuxKernel.self]
 
     /// The commands of a session: the generic ones, then those of the kernels, which win where both have a name.
-    static let catalog = Catalog([[Help.self], LinuxCommands.all])
+    static let catalog = Catalog([[Help.self], Commands.all, LinuxCommands.all])
 
     /// Opens the dump in these files: the parts of a split set, or `PATH@0xADDRESS` for a raw image. What it throws is a
     /// sentence for the user (exit code 2).
@@ -48,7 +49,8 @@ enum Opening {
         search.beside = paths.first.map { directory(of: $0) }
         search.force = options.force
         search.usesDebuginfod = options.useDebuginfod
-        let files = LocatedFiles(SymbolFileLocator(search) { journal.note($0) })
+        let files = LocatedFiles(
+            SymbolFileLocator(search) { journal.note($0) }, cacheDirectory: options.cacheDirectory)
         let specimen = Specimen(memory: dump.memory, facts: facts, files: files)
         return try kernel(of: specimen).init(opening: specimen, journal: journal)
     }

@@ -69,6 +69,34 @@ struct RealAddressTests {
 }
 
 @Suite(.enabled(if: RealDumps.arePresent, Comment(rawValue: RealDumps.comment)))
+struct RealStackTests {
+    @Test("a CPU's own stacks are the pages that it has for them", arguments: RealDumps.names)
+    func cpuStacks(_ name: String) throws {
+        let kernel = try RealKernels.open(name)
+        let target = kernel.target
+        let stacks = kernel.architecture.cpuStacks(target)
+        for cpu in kernel.cpus.possible {
+            let own = stacks.filter { $0.cpu == cpu }
+            let expected = ["IRQ", "entry", "double fault", "NMI", "debug", "machine check"]
+            #expect(Set(own.map(\.name)).isSuperset(of: expected))
+            // The memory behind the mappings is the CPU's own, under other names.
+            let interrupt = try #require(own.first { $0.name == "IRQ" })
+            let store = try target.perCPUVariable("irq_stack_backing_store", cpu: cpu).address
+            #expect(interrupt.size == 16384)
+            #expect(try target.space.translate(interrupt.start) == target.space.translate(store))
+            let exceptions = try target.perCPUVariable("exception_stacks", cpu: cpu)
+            for (member, name) in [("NMI_stack", "NMI"), ("DF_stack", "double fault"), ("DB_stack", "debug")] {
+                let stack = try #require(own.first { $0.name == name })
+                let backing = try target.space.translate(exceptions[member].address)
+                #expect(try target.space.translate(stack.start) == backing)
+            }
+            let found = kernel.identifier.identify(interrupt.start.advanced(by: UInt64(16384 - 8))).first
+            #expect(found?.text == "the IRQ stack of CPU \(cpu), 8 bytes below its top")
+        }
+    }
+}
+
+@Suite(.enabled(if: RealDumps.arePresent, Comment(rawValue: RealDumps.comment)))
 struct RealSlabObjectTests {
     /// In these dumps every page was saved.
     static let whole = ["plain.elf", "plain-novmcoreinfo.elf", "refleak.kdump"]
@@ -102,23 +130,6 @@ struct RealSlabObjectTests {
         for row in try SlabListing(kernel.target, regions: kernel.regions).rows {
             #expect((total[row.cache.name] ?? 0) == row.usage.total, "\(row.cache.name)")
             #expect((allocated[row.cache.name] ?? 0) == row.usage.active, "\(row.cache.name)")
-        }
-    }
-
-    @Test func dumpForCrash() throws {
-        let kernel = try RealKernels.open("plain.elf")
-        for row in try SlabListing(kernel.target, regions: kernel.regions).rows {
-            print(
-                "SLAB", row.cache.name, row.cache.objectSize, row.usage.active ?? 999999, row.usage.total ?? 999999,
-                row.usage.slabs ?? 99999)
-        }
-        for item in MemorySummary(kernel.target).items { print("MEM", item.name, item.value.map { $0 / 1024 }) }
-        let id = kernel.identifier
-        for a: UInt64 in [
-            0xffff888000185600 + 8, 0xffff888000a9ab00, 0xfffffe0000014000, 0xffffffff81c0f600, 0xffff888000292a10,
-            0xffffea0000000048,
-        ] {
-            for i in id.identify(VirtualAddress(a)) { print("ID", String(a, radix: 16), i.kind, "|", i.text) }
         }
     }
 }

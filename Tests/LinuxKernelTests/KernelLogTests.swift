@@ -59,7 +59,10 @@ struct RealPanicTests {
         let hang = try #require(try message("nlmgc-hang.kdump"))
         #expect(hang.firstOops == nil && hang.lastPanic == nil)
         #expect(hang.complaint?.line == "INFO: task lockd-b:144 blocked for more than 20 seconds.")
-        for innocent in ["plain.elf", "plain-novmcoreinfo.elf", "abba.kdump", "readers.kdump", "redzone.kdump"] {
+        let overwritten = try #require(try message("redzone.kdump"))
+        #expect(overwritten.complaint?.line.hasSuffix("Right Redzone overwritten") == true)
+        #expect(overwritten.complaint?.kind == .corruption)
+        for innocent in ["plain.elf", "plain-novmcoreinfo.elf", "abba.kdump", "readers.kdump", "refleak.kdump"] {
             #expect(try message(innocent) == nil, "\(innocent)")
         }
     }
@@ -235,5 +238,157 @@ struct DamagedRingTests {
             #expect(log?.records.count ?? 0 <= Int(count))
             _ = log?.panicMessage
         }
+    }
+}
+
+/// Logs put together by hand: the older format, and what no real dump here has.
+@Suite struct BuiltLogTests {
+    typealias Record = LinuxImageLog.Record
+
+    private func lines(_ log: KernelLog) -> [String] { log.records.map { String(decoding: $0.text, as: UTF8.self) } }
+
+    private func words(_ count: Int) -> [Record] {
+        (0..<count).map { Record("message number \($0)", UInt64($0) * 1_000_000) }
+    }
+
+    @Test("records of the byte ring are read in order, with level, facility and dictionary")
+    func byteRing() throws {
+        var image = LinuxImageLog(words(20))
+        image.records[3].level = 3
+        image.records[4].facility = 1
+        image.records[5].dictionary = "SUBSYSTEM=usb\0DEVICE=c189:1"
+        let log = try KernelLog(image.byteRing())
+        #expect(log.format == .byteRing && log.anomalies.isEmpty)
+        #expect(lines(log) == image.records.map(\.text))
+        #expect(log.records.map(\.sequence) == (0..<20).map { 100 + UInt64($0) })
+        #expect(log.records[3].level == 3 && log.records[4].facility == 1 && log.records[7].caller == nil)
+        #expect(log.records[5].dictionary.map(\.value) == ["usb", "c189:1"])
+    }
+
+    @Test("an empty log of either format is empty")
+    func empty() throws {
+        #expect(try KernelLog(LinuxImageLog([]).byteRing()).records.isEmpty)
+        let ring = try KernelLog(LinuxImageLog([]).ring())
+        #expect(ring.records.isEmpty && ring.anomalies.isEmpty)
+    }
+
+    @Test("a ring that has come round is read from its oldest record", arguments: [UInt64(3600), 3888, 4000])
+    func wrapped(_ start: UInt64) throws {
+        var image = LinuxImageLog(words(40))
+        image.start = start
+        let old = try KernelLog(image.byteRing())
+        #expect(lines(old) == image.records.map(\.text) && old.anomalies.isEmpty)
+        let new = try KernelLog(image.ring())
+        #expect(lines(new) == image.records.map(\.text) && new.anomalies.isEmpty)
+    }
+
+    @Test("a block that ends exactly with the ring is read where it is")
+    func exactEnd() throws {
+        // 24 bytes of text and 8 of id from 4064 on.
+        var image = LinuxImageLog([Record("123456789012345678901234"), Record("after")])
+        image.start = 4064
+        let log = try KernelLog(image.ring())
+        #expect(lines(log) == ["123456789012345678901234", "after"] && log.anomalies.isEmpty)
+    }
+
+    @Test("a damaged length in the byte ring costs one record; numbering goes on from the end")
+    func brokenLength() throws {
+        var image = LinuxImageLog(words(20))
+        image.damage = [(image.offsets[7] + 8, 0xffff_ffff_ffff_ffff)]
+        let log = try KernelLog(image.byteRing())
+        #expect(lines(log) == image.records.indices.filter { $0 != 7 }.map { image.records[$0].text })
+        #expect(log.anomalies.count == 1)
+        #expect(log.records[7].sequence == 108 && log.records[18].sequence == 119)
+    }
+
+    @Test("a length of zero in the middle, and one in the last record, end the walk")
+    func zeroLength() throws {
+        var image = LinuxImageLog(words(20))
+        image.damage = [(image.offsets[7] + 8, 0)]
+        let log = try KernelLog(image.byteRing())
+        #expect(lines(log).prefix(7) == ArraySlice(image.records.prefix(7).map(\.text)))
+        #expect(!log.anomalies.isEmpty && log.records.count >= 18)
+        image.damage = [(image.offsets[19] + 8, 0xffff)]
+        let last = try KernelLog(image.byteRing())
+        #expect(last.records.count == 19 && last.anomalies.count == 1)
+    }
+
+    @Test("a page of the byte ring that was not saved costs what lies in it")
+    func missingPage() throws {
+        var image = LinuxImageLog(words(400), size: 16384)
+        image.missing = [4096]
+        let log = try KernelLog(image.byteRing())
+        let lost = image.offsets.filter { $0 + 40 > 4096 && $0 < 8192 }.count
+        let readable = log.records.filter { $0.completeness == .whole }
+        #expect(readable.count >= 400 - lost - 1 && readable.count < 400 && !log.anomalies.isEmpty)
+        #expect(lines(log).last == "message number 399" && log.records.last?.sequence == 499)
+    }
+
+    @Test("random damage to the byte ring never traps and never runs away")
+    func mutations() throws {
+        var random = SeededNumbers(seed: 9)
+        for _ in 0..<100 {
+            var image = LinuxImageLog(words(40))
+            image.start = random.next() % 4000 & ~7
+            image.damage = (0..<4).map { _ in (random.next() % 511 * 8, random.next()) }
+            let log = try KernelLog(image.byteRing())
+            #expect(log.records.count <= 256)
+        }
+    }
+
+    @Test("what a user wrote, or a kernel message quotes, is not taken for a panic")
+    func forged() throws {
+        var image = LinuxImageLog([
+            Record("Kernel panic - not syncing: gotcha"), Record("BUG: unable to handle page fault"),
+            Record("process 'Kernel panic - not syncing: x' started"), Record("line\nKernel panic - not syncing: y"),
+        ])
+        image.records[0].facility = 1
+        image.records[1].facility = 3
+        #expect(try KernelLog(image.ring()).panicMessage == nil)
+        #expect(try KernelLog(image.byteRing()).panicMessage == nil)
+    }
+
+    @Test("of several troubles the first oops and the last panic are told; checkers' reports are warnings")
+    func order() throws {
+        let image = LinuxImageLog([
+            Record("BUG: sleeping function called from invalid context at mm/slab.h:1"),
+            Record("BUG kmalloc-64 (Tainted: G    B      O      ): Right Redzone overwritten"),
+            Record("BUG: kernel NULL pointer dereference, address: 0000000000000008"),
+            Record("Oops: 0002 [#1] PREEMPT SMP"), Record("watchdog: BUG: soft lockup - CPU#0 stuck for 22s!"),
+            Record("Kernel panic - not syncing: Fatal exception"),
+            Record("---[ end Kernel panic - not syncing: Fatal exception ]---"),
+        ])
+        let log = try KernelLog(image.ring())
+        #expect(log.troubles.map(\.kind) == [.warning, .corruption, .oops, .oops, .softLockup, .panic])
+        let message = try #require(log.panicMessage)
+        #expect(message.headline == "BUG: kernel NULL pointer dereference, address: 0000000000000008")
+        #expect(message.lastPanic?.record.sequence == 5)
+        #expect(message.troubles.count == 2)
+    }
+
+    @Test("lines are shown as dmesg shows them, and control characters are spelled out")
+    func style() throws {
+        var image = LinuxImageLog([
+            Record("one\ntwo", 12_734_770_000), Record("bell \u{7} and \u{1b}[31mred", 0), Record("", 5),
+        ])
+        image.records[0].level = 4
+        image.records[1].caller = 45
+        let log = try KernelLog(image.ring())
+        let plain = LogStyle(levels: false, timestamps: true, callers: false)
+        #expect(plain.lines(log.records[0]) == ["[   12.734770] one", "               two"])
+        #expect(plain.lines(log.records[1]) == ["[    0.000000] bell \\x07 and \\x1b[31mred"])
+        #expect(plain.lines(log.records[2]) == ["[    0.000000] "])
+        let full = LogStyle(levels: true, timestamps: true, callers: true)
+        #expect(full.lines(log.records[0])[0] == "<4>[   12.734770] [    C0] one")
+        #expect(full.lines(log.records[1])[0].hasPrefix("<6>[    0.000000] [   T45] bell"))
+        let wall = LogStyle(levels: false, timestamps: true, callers: false, boot: 1_795_233_600_000_000_000)
+        #expect(wall.lines(log.records[0])[0] == "[2026-11-21 04:00:12 UTC] one")
+        let bare = LogStyle(levels: false, timestamps: false, callers: false)
+        #expect(bare.lines(log.records[0]) == ["one", "two"])
+    }
+
+    @Test("a kernel without a log buffer says so")
+    func none() throws {
+        #expect(throws: ValueError.self) { try KernelLog(KernelBuilder(TypeBuilder()).target()) }
     }
 }

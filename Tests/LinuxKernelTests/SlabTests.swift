@@ -258,9 +258,12 @@ extension String {
         let top = types([("PGTY_buddy", 0xf0), ("PGTY_slab", 0xf5), ("PGTY_mapcount_underflow", 0xff)])
         #expect(top.name(0xf000_0000) == "buddy" && top.name(0xf500_0010) == "slab")
         #expect(top.name(0xffff_ffff) == nil && top.name(0) == nil && top.name(7) == nil)
-        let set = types([("PG_buddy", 0x4000_0000), ("PG_slab", 0x0200_0000), ("PAGE_TYPE_BASE", 0x8000_0000)])
-        #expect(set.name(0xc000_0000) == "buddy" && set.name(0x8200_0000) == "slab")
-        #expect(set.name(0xffff_ffff) == nil && set.name(3) == nil)
+        let high = types([
+            ("PG_buddy", 0x4000_0000), ("PG_slab", 0x0200_0000), ("PAGE_TYPE_BASE", 0x8000_0000),
+            ("PAGE_MAPCOUNT_RESERVE", 0xffff_0000),
+        ])
+        #expect(high.name(0xbfff_ffff) == "buddy" && high.name(0xfdff_0007) == "slab")
+        #expect(high.name(0xffff_ffff) == nil && high.name(0xffff_fff0) == nil && high.name(3) == nil)
         let clear = types([])
         #expect(clear.name(0xffff_ff7f) == "buddy" && clear.name(0xffff_fdff) == "table")
         #expect(clear.name(0xffff_ffff) == nil && clear.name(0xffff_fffe) == nil && clear.name(0) == nil)

@@ -36,7 +36,8 @@ package enum Kdump: DumpFormat {
         facts.remarks += remarks
         facts.remarks += missing(parts.map(\.part), limits)
         let memory = KdumpMemory(parts.map(\.part), pageSize: first.header.blockSize)
-        return Dump(memory: PageCache(memory), facts: facts)
+        // 16 MiB of decoded pages, whatever their size.
+        return Dump(memory: PageCache(memory, pages: (16 << 20) / first.header.blockSize), facts: facts)
     }
 
     private static func part(

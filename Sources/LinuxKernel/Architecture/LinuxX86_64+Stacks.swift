@@ -19,7 +19,7 @@ extension LinuxX86_64 {
     /// `IRQ_STACK_SIZE`; twice as much with KASAN, which doubles `THREAD_SIZE` as well.
     private static let irqStackSize: UInt64 = 16 << 10
 
-    /// The members of `struct cea_exception_stacks` (5.1, 019b17b3ffe4) and whose stacks they are.
+    /// The members of `struct cea_exception_stacks` (5.2, 019b17b3ffe4) and whose stacks they are.
     private static let exceptions: [(member: String, name: String)] = [
         ("DF_stack", "double fault"), ("NMI_stack", "NMI"), ("DB_stack", "debug"), ("MCE_stack", "machine check"),
         ("VC_stack", "VC"), ("VC2_stack", "VC2"),
@@ -47,9 +47,11 @@ extension LinuxX86_64 {
         return (pointer &+ 15) & ~15
     }
 
+    /// The per-CPU pointer `cea_exception_stacks` (5.2) leads to the exception stacks, which are a member of the
+    /// CPU's `struct cpu_entry_area`: so its place need not be computed, which 6.2 made random (97e3d26b5e5f).
     private func entryArea(_ target: Target, _ cpu: Int) -> [CPUStack] {
-        guard let area = try? target.perCPUVariable("cpu_entry_area", cpu: cpu).pointee(),
-            let base = try? area.address, !base.isNull
+        guard let exceptions = try? target.perCPUVariable("cea_exception_stacks", cpu: cpu).pointee(),
+            let start = try? exceptions.address, !start.isNull
         else { return [] }
         var stacks: [CPUStack] = []
         func add(_ value: Value?, _ name: String) {
@@ -57,10 +59,8 @@ extension LinuxX86_64 {
             else { return }
             stacks.append(CPUStack(cpu: cpu, name: name, start: start, size: size))
         }
-        add(try? area["entry_stack_page"], "entry")
-        if let exceptions = try? area["estacks"] {
-            for (member, name) in Self.exceptions { add(try? exceptions[member], name) }
-        }
+        for (member, name) in Self.exceptions { add(try? exceptions[member], name) }
+        add(try? exceptions.container("cpu_entry_area", "estacks")["entry_stack_page"], "entry")
         return stacks
     }
 }

@@ -71,7 +71,7 @@ struct StackOutput {
     ) throws {
         let heading = Self.heading(task)
         do {
-            let listing = StackListing(try make(), kernel.target)
+            let listing = StackListing(try make(), kernel.model)
             if let why = listing.stack.stack.end.whyStopped {
                 context.gaps.note(Gap("the rest of the stack of task \(Self.name(task))", why: why))
             }

@@ -60,10 +60,12 @@ package struct Log: Stage {
 
     package func finish(_ context: Context, _ emit: Emit) throws {
         let log: KernelLog
-        do { log = try KernelLog(context.target) } catch { throw CommandError("the log cannot be read: \(error)") }
+        do { log = try KernelLog(try linux(context).model) } catch {
+            throw CommandError("the log cannot be read: \(error)")
+        }
         var style = self.style
         if wallClock {
-            do { style.boot = try bootTime(context.target) } catch {
+            do { style.boot = try bootTime(try linux(context).model) } catch {
                 throw CommandError("log -T: the time of boot is unknown: \(error)")
             }
         }

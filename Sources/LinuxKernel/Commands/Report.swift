@@ -35,7 +35,7 @@ package struct Report: Stage {
 
     private func write(_ page: ReportPage) throws {
         try page.system()
-        let log = Result { try KernelLog(page.kernel.target) }
+        let log = Result { try KernelLog(page.kernel.model) }
         try page.panic(log)
         try page.modules()
         try page.cpus()

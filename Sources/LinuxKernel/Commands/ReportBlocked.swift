@@ -38,7 +38,7 @@ extension ReportPage {
             var listing: StackListing?
             var failure: String?
             do {
-                let made = StackListing(try reader.stack(of: task), kernel.target)
+                let made = StackListing(try reader.stack(of: task), kernel.model)
                 if let why = made.stack.stack.end.whyStopped {
                     context.gaps.note(Gap("the rest of the stack of task \(StackOutput.name(task))", why: why))
                 }

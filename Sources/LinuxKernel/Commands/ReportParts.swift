@@ -42,7 +42,7 @@ extension ReportPage {
 
     func memory() throws {
         try part("MEMORY") {
-            let summary = MemorySummary(kernel.target)
+            let summary = MemorySummary(kernel.model)
             var lines: [String] = []
             var fields: [Field] = []
             let width = summary.items.map(\.label.count).max() ?? 0
@@ -63,7 +63,7 @@ extension ReportPage {
 
     func slabs() throws {
         try part("LARGEST SLAB CACHES") {
-            let listing = try SlabListing(kernel.target, regions: kernel.regions)
+            let listing = try SlabListing(kernel.model, regions: kernel.regions)
             for row in listing.rows.prefix(10) {
                 for gap in row.usage.gaps { context.gaps.note(Gap("slab cache \(row.cache.name)", why: gap)) }
                 try emit(.record(row.record))

@@ -27,7 +27,7 @@ package struct Slabs: Stage {
     package func finish(_ context: Context, _ emit: Emit) throws {
         let kernel = try linux(context)
         let listing: SlabListing
-        do { listing = try SlabListing(context.target, regions: kernel.regions) } catch {
+        do { listing = try SlabListing(kernel.model, regions: kernel.regions) } catch {
             throw CommandError("the slab caches cannot be read: \(error)")
         }
         var rows = listing.rows

@@ -24,7 +24,7 @@ package struct Identity: Sendable {
     package let loadAverage: [UInt64]?
 
     package init(_ kernel: LinuxKernel) {
-        let target = kernel.target
+        let target = kernel.model
         func name(_ member: String) -> Result<String, any Error> {
             Result { try target.variable("init_uts_ns").path("name", member).text() }
         }

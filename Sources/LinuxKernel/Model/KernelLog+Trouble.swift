@@ -9,6 +9,8 @@ package struct LogTrouble: Sendable, Equatable {
         case panic
         /// Oops, BUG, general protection fault: a task was killed, or would have been.
         case oops
+        /// A checker found memory overwritten, a list broken, a page in a state that it cannot be in.
+        case corruption
         case hardLockup
         case softLockup
         case rcuStall
@@ -22,6 +24,7 @@ package struct LogTrouble: Sendable, Equatable {
             switch self {
             case .panic: "panic"
             case .oops: "oops"
+            case .corruption: "memory corruption"
             case .hardLockup: "hard lockup"
             case .softLockup: "soft lockup"
             case .rcuStall: "RCU stall"
@@ -45,7 +48,8 @@ package struct PanicMessage: Sendable, Equatable {
     package let firstOops: LogTrouble?
     /// The last panic: what ended it.
     package let lastPanic: LogTrouble?
-    /// When neither is there, the latest lockup, stall or hung task: the kernel did not die, it complained.
+    /// Without an oops the latest corruption, lockup, stall or hung task before the panic; without a panic as well: the
+    /// kernel did not die, it complained.
     package let complaint: LogTrouble?
 
     /// In the order in which they were logged, each once.
@@ -76,11 +80,11 @@ extension KernelLog {
         let oops = troubles.first { $0.kind == .oops }
         var complaint: LogTrouble?
         if panic == nil, oops == nil {
-            complaint = troubles.last { (.hardLockup ... .hungTask).contains($0.kind) }
+            complaint = troubles.last { (.corruption ... .hungTask).contains($0.kind) }
         } else if oops == nil {
             // "softlockup: hung tasks" does not say which: the lockup before it does.
             complaint = troubles.last {
-                (.hardLockup ... .hungTask).contains($0.kind) && $0.record.sequence < panic?.record.sequence ?? 0
+                (.corruption ... .hungTask).contains($0.kind) && $0.record.sequence < panic?.record.sequence ?? 0
             }
         }
         guard panic != nil || oops != nil || complaint != nil else { return nil }
@@ -112,14 +116,19 @@ extension KernelLog {
         ("Internal error: ", .oops),
         ("rcu: INFO: ", .rcuStall),
         ("INFO: rcu", .rcuStall),
+        ("list_add corruption", .corruption),
+        ("list_del corruption", .corruption),
+        ("BUG: Bad page", .corruption),
+        ("BUG: Bad rss", .corruption),
+        ("BUG: non-zero pgtables", .corruption),
         ("Out of memory: Kill", .outOfMemory),
         ("WARNING: ", .warning),
     ]
 
     /// What `BUG:` begins and what does not stop the machine: the report of a checker that goes on afterwards.
     private static let checkers = [
-        "BUG: sleeping function called", "BUG: scheduling while atomic", "BUG: Bad page", "BUG: Bad rss",
-        "BUG: non-zero pgtables", "BUG: using ", "BUG: MAX_", "BUG: key ", "BUG: spinlock", "BUG: rwlock",
+        "BUG: sleeping function called", "BUG: scheduling while atomic", "BUG: using ", "BUG: MAX_", "BUG: key ",
+        "BUG: spinlock", "BUG: rwlock",
         "BUG: atomic", "BUG: KCSAN",
     ]
 
@@ -132,15 +141,15 @@ extension KernelLog {
             // The task's name stands between: it may hold anything but the end of the line.
             return line.utf8.containsSequence(" blocked ") && line.hasSuffix(" seconds.") ? .hungTask : nil
         }
-        // "watchdog: CPU0: Watchdog detected hard LOCKUP on cpu 1" (6.5, 61167ad5fecd has other names before it).
+        // Later kernels: "watchdog: CPU0: Watchdog detected hard LOCKUP on cpu 1".
         if line.hasPrefix("watchdog: CPU"), line.utf8.containsSequence(": Watchdog detected hard LOCKUP") {
             return .hardLockup
         }
         if let known = beginnings.first(where: { line.hasPrefix($0.0) }) { return known.1 }
         guard line.hasPrefix("BUG: ") || line.hasPrefix("BUG ") else { return nil }
         // SLUB's "BUG kmalloc-64 (Tainted: G  O ): Left Redzone overwritten" goes on as well.
-        if line.hasPrefix("BUG ") || checkers.contains(where: { line.hasPrefix($0) }) { return .warning }
-        return .oops
+        if line.hasPrefix("BUG ") { return .corruption }
+        return checkers.contains { line.hasPrefix($0) } ? .warning : .oops
     }
 }
 

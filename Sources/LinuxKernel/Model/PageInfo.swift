@@ -180,10 +180,9 @@ struct PageTypes: Sendable {
     private enum Scheme {
         /// 6.12: the top byte is the type, from f0 up (4ffca5a96678).
         case topByte
-        /// Until 6.11: all ones but for the type's bit.
-        case clearBit
-        /// 6.11: bit 31 and the type's bit set, with the count's high values reserved.
-        case setBit
+        /// Until 6.11: all ones but for the type's bit. The bits of `base` are always set; from `reserve` up it is a
+        /// count that fell below zero, or the type's bit is not one of those given.
+        case clearBit(base: UInt32, reserve: UInt32)
     }
 
     private let scheme: Scheme
@@ -195,18 +194,19 @@ struct PageTypes: Sendable {
             known.filter { $0.name.hasPrefix(prefix) }
                 .map { (UInt32(truncatingIfNeeded: $0.value), String($0.name.dropFirst(prefix.utf8.count))) }
         }
+        func value(_ name: String) -> UInt32? {
+            known.first { $0.name == name }.map { UInt32(truncatingIfNeeded: $0.value) }
+        }
         let top = entries("PGTY_").filter { $0.value >= 0xf0 && $0.value < 0xff }
         let bits = entries("PG_").filter { $0.value.nonzeroBitCount == 1 }
         if !top.isEmpty {
             scheme = .topByte
             names = top
-        } else if !bits.isEmpty {
-            // The enumeration came in 6.11, first with the bits high and set.
-            scheme = bits.allSatisfy { $0.value >= 1 << 24 } ? .setBit : .clearBit
-            names = bits
         } else {
-            scheme = .clearBit
-            names = Self.defaults(target)
+            // 6.11 moved the bits up and left the lower half to the types' owners; it has them as an enumeration.
+            scheme = .clearBit(
+                base: value("PAGE_TYPE_BASE") ?? 0xf000_0000, reserve: value("PAGE_MAPCOUNT_RESERVE") ?? 0xffff_ff80)
+            names = bits.isEmpty ? Self.defaults(target) : bits
         }
     }
 
@@ -232,12 +232,8 @@ struct PageTypes: Sendable {
         case .topByte:
             guard word >> 24 >= 0xf0, word >> 24 != 0xff else { return nil }
             return names.first { $0.value == word >> 24 }?.name ?? "type 0x" + hex(UInt64(word >> 24))
-        case .setBit:
-            guard word >> 31 == 1, word < 0xffff_0000 else { return nil }
-            return names.first { word & $0.value != 0 }?.name
-        case .clearBit:
-            // -1 is the count of a page that nothing maps; small negative values are underflows, not types.
-            guard word & 0xf000_0000 == 0xf000_0000, word < 0xffff_ff80 else { return nil }
+        case .clearBit(let base, let reserve):
+            guard word & base == base, word < reserve else { return nil }
             return names.first { word & $0.value == 0 }?.name
         }
     }

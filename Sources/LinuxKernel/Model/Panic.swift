@@ -8,7 +8,7 @@ extension LinuxKernel {
     /// The CPU that panicked: `panic_cpu` (4.5), or `crashing_cpu` of the crash dump path; nil when nothing did.
     package var panicCPU: CPU? {
         let candidates: [Int64?] = [
-            try? target.variable("panic_cpu")["counter"].signed(), try? target.variable("crashing_cpu").signed(),
+            try? model.variable("panic_cpu")["counter"].signed(), try? model.variable("crashing_cpu").signed(),
         ]
         // PANIC_CPU_INVALID is -1.
         for number in candidates.compactMap({ $0 }) where number >= 0 {
@@ -20,5 +20,5 @@ extension LinuxKernel {
     package var panicTask: Task? { try? panicCPU?.current }
 
     /// `tainted_mask`; nil when it cannot be read.
-    package var taint: UInt64? { try? target.variable("tainted_mask").unsigned() }
+    package var taint: UInt64? { try? model.variable("tainted_mask").unsigned() }
 }

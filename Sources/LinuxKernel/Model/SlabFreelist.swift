@@ -37,7 +37,7 @@ struct SlabGrid: Sendable {
 }
 
 extension SlabModel {
-    /// The red zone on the left of each object, with SLAB_RED_ZONE (4.8, d86bd1bece6f).
+    /// The red zone on the left of each object, with SLAB_RED_ZONE (4.6, d86bd1bece6f).
     func redZone(_ cache: SlabCache) -> UInt64 {
         guard allocator == .slub, let field = try? cacheLayout.find("red_left_pad") else { return 0 }
         let flags = (try? cache.value["flags"].unsigned()) ?? 0

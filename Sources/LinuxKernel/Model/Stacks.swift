@@ -34,7 +34,7 @@ package struct StackReader: Sendable {
 
     package init(_ kernel: LinuxKernel) {
         self.kernel = kernel
-        let target = kernel.target
+        let target = kernel.model
         let text = TextRanges(target, kernel.modules)
         unwinder = Unwinder(
             machine: target.machine, space: target.space, sources: target.debug.flatMap(\.sources.unwind),
@@ -87,7 +87,7 @@ package struct StackReader: Sendable {
     }
 
     private func endMarker(_ stack: VirtualAddress) throws -> [String] {
-        guard !stack.isNull, let word = try? kernel.target.space.word(stack), word != Self.endMagic else { return [] }
+        guard !stack.isNull, let word = try? kernel.model.space.word(stack), word != Self.endMagic else { return [] }
         return ["the end marker of the stack at \(stack) is 0x\(hex(word)): the stack has overflowed"]
     }
 }

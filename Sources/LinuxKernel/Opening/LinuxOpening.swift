@@ -8,24 +8,32 @@ internal import Memory
 internal import Target
 
 struct LinuxOpening {
+    /// What a user asks: types as the symbol file says, when there is one.
     let target: Target
+    /// What the model walks: types as the kernel's own BTF says, when it has any. The same layouts, without an index
+    /// over a symbol file that no walker needs.
+    let model: Target
     let modules: ModuleTable
 
+    /// `own`: types and variables of the kernel's own memory, beside a symbol file that has them too.
     init(
-        space: AddressSpace, sources: DebugSources, specimen: Specimen, release: String?, machine: any Machine,
-        journal: Journal
+        space: AddressSpace, sources: DebugSources, own: DebugSources?, specimen: Specimen, release: String?,
+        machine: any Machine, journal: Journal
     ) throws {
-        let types = TypeGraph()
-        let kernelTypes = sources.types.map { types.add($0) }
         journal.note("symbols and types: \(sources.name)")
-        let kernelSymbols = sources.symbols.map { [$0] } ?? []
-        let kernel = Target.LoadedDebug(sources: sources, typeSource: kernelTypes)
-        let first = Target(
-            machine: machine, space: space, types: types, symbols: SymbolTable(kernelSymbols), debug: [kernel])
-        let areas = Self.perCPUAreas(first)
-        let base = Target(
-            machine: machine, space: space, types: types, symbols: SymbolTable(kernelSymbols), debug: [kernel],
-            perCPU: areas)
+        if let own { journal.note("types of what is walked: \(own.name)") }
+        let both = [own].compactMap { $0 } + [sources]
+        func target(_ files: [DebugSources], _ perCPU: PerCPUAreas = PerCPUAreas(offsets: [])) -> Target {
+            let types = TypeGraph()
+            let debug = files.map { file in
+                Target.LoadedDebug(sources: file, typeSource: file.types.map { types.add($0) })
+            }
+            return Target(
+                machine: machine, space: space, types: types,
+                symbols: SymbolTable(files.compactMap(\.symbols)), debug: debug, perCPU: perCPU)
+        }
+        let areas = Self.perCPUAreas(target(both))
+        let base = target(both, areas)
         let modules: ModuleTable
         do { modules = try ModuleTable(base) } catch {
             journal.note("the modules cannot be listed: \(error)")
@@ -33,21 +41,16 @@ struct LinuxOpening {
         }
         if !modules.modules.isEmpty { journal.note("\(modules.modules.count) modules on the list") }
         let format = Self.orcFormat(base, journal)
-        var debug = [kernel]
-        var symbols: [any SymbolSource] = kernelSymbols
-        for module in modules.modules {
-            let own = ModuleDebug(module, files: specimen.files, release: release, orcFormat: format, journal: journal)
-            let number = types.add(own)
-            symbols.append(own)
-            debug.append(
-                Target.LoadedDebug(
-                    sources: DebugSources(
-                        name: module.name, types: own, variables: own, code: own, symbols: own,
-                        unwind: [own, ModuleCallFrames(debug: own)]), typeSource: number))
+        let loaded = modules.modules.map { module -> DebugSources in
+            let debug = ModuleDebug(
+                module, files: specimen.files, release: release, orcFormat: format, journal: journal)
+            return DebugSources(
+                name: module.name, types: debug, variables: debug, code: debug, symbols: debug,
+                unwind: [debug, ModuleCallFrames(debug: debug)])
         }
         self.modules = modules
-        target = Target(
-            machine: machine, space: space, types: types, symbols: SymbolTable(symbols), debug: debug, perCPU: areas)
+        model = target(both + loaded, areas)
+        self.target = own == nil ? model : target([sources] + loaded, areas)
     }
 
     /// `__per_cpu_offset[]` for each possible CPU; one area without an offset on a kernel without SMP.

@@ -73,7 +73,21 @@ struct MemorySources {
         return try Kallsyms(tables)
     }
 
-    private func btf(_ symbols: Kallsyms) throws -> BTFTypes {
+    /// Types and variables of the kernel's own BTF, for a kernel whose symbols come from a file; nil when it has none
+    /// or it is damaged.
+    func types(_ symbols: any SymbolSource) -> DebugSources? {
+        do {
+            let btf = try btf(symbols)
+            if let remark = btf.remark { throw remark }
+            let types = KernelBTF(btf, symbols: symbols)
+            return DebugSources(name: "the kernel's own BTF (\(btf.endID - 1) types)", types: types, variables: types)
+        } catch {
+            journal.note("BTF cannot be used: \(error)")
+            return nil
+        }
+    }
+
+    private func btf(_ symbols: any SymbolSource) throws -> BTFTypes {
         guard let start = symbols.symbols(named: "__start_BTF").first?.address,
             let stop = symbols.symbols(named: "__stop_BTF").first?.address
         else { throw OpeningError("kallsyms has no __start_BTF: the kernel was built without BTF") }

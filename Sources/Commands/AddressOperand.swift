@@ -1,0 +1,45 @@
+// Addresses and counts as commands take them.
+
+internal import Bytes
+internal import DebugModel
+internal import Pipeline
+internal import Target
+
+enum AddressOperand {
+    /// The address that a command is about. The name of a symbol stands for its address, as `rd jiffies` reads the
+    /// variable; of any other expression it is what a pointer or a number holds, or where a structure, an array or a
+    /// function is.
+    static func address(_ text: String, _ target: Target) throws -> VirtualAddress {
+        if let symbol = target.symbols.symbol(named: text) {
+            guard !target.isPerCPU(symbol) else {
+                throw CommandError("\(text) is a per-CPU variable; say of which CPU: &per_cpu(\(text), 0)")
+            }
+            return symbol.address
+        }
+        return try number(text, target)
+    }
+
+    /// The value of an expression as 64 bits; structures, arrays and functions are their addresses.
+    static func number(_ text: String, _ target: Target) throws -> VirtualAddress {
+        let value = try target.evaluate(text)
+        switch try value.strippedType {
+        case .aggregate, .array, .function, .incomplete: return try value.address
+        default: return VirtualAddress(UInt64(bitPattern: try value.signed()))
+        }
+    }
+
+    /// A plain number, as a count: decimal, or hexadecimal with `0x`.
+    static func count(_ word: String) -> Int? {
+        let value = word.hasPrefix("0x") ? UInt64(word.dropFirst(2), radix: 16) : UInt64(word)
+        return value.flatMap { Int(exactly: $0) }
+    }
+
+    /// The words of an expression and the count behind it: `&init_task 4`. The last of several words is a count when it
+    /// is a number and the one before it does not want an operand.
+    static func splitCount(_ words: [String]) -> (text: String, count: Int?) {
+        guard words.count > 1, let last = words.last, let count = count(last),
+            let before = words[words.count - 2].last, !"+-*/%&|^<>=!~?:,([.".contains(before)
+        else { return (words.joined(separator: " "), nil) }
+        return (words.dropLast().joined(separator: " "), count)
+    }
+}

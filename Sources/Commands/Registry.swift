@@ -1,0 +1,16 @@
+// The commands that every kernel has, by name.
+
+package import Pipeline
+
+package enum Commands {
+    package static let all: [any Stage.Type] = [
+        Print.self,
+        Ptov.self,
+        Rd.self,
+        Search.self,
+        Struct.self,
+        Sym.self,
+        Vtop.self,
+        Whatis.self,
+    ]
+}

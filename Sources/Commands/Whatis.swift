@@ -1,0 +1,102 @@
+// whatis: what an address is, or what type a name has.
+
+internal import Bytes
+internal import Capabilities
+internal import DebugModel
+internal import Memory
+package import Pipeline
+internal import Target
+
+package struct Whatis: Stage {
+    package static let manual = Manual(
+        name: "whatis", synopsis: "ADDRESS | EXPRESSION | TYPE", summary: "what an address is, or what type a name has",
+        text: """
+            Of an address (a number, or an expression that is a pointer): the symbol there, the per-CPU variable, whose \
+            stack it lies in, the object of which slab, its page. Of a variable or a member: its type. Of a type: its \
+            definition.
+            """,
+        options: [],
+        examples: [
+            .init("whatis &init_task", "an address"), .init("whatis init_task", "a variable's type"),
+            .init("whatis struct list_head", "a type's definition"), .init("whatis init_task.tasks", "a member's type"),
+        ], takesExpression: true)
+
+    private let text: String
+
+    package init(_ arguments: Arguments) throws {
+        text = arguments.text
+        guard !text.isEmpty else { throw UsageError("whatis: an address or a name is missing; see: help whatis") }
+    }
+
+    package func finish(_ context: Context, _ emit: Emit) throws {
+        let target = context.target
+        if let type = try definition(target) {
+            let lines = try target.types.definition(type)
+            let fields = [
+                Field("type", nil, .text(try target.types.spelling(type))),
+                Field("size", nil, (try target.types.size(type)).map { .unsigned($0) } ?? .none),
+                Field("definition", nil, .list(lines.map { .text($0) })),
+            ]
+            return try emit(.record(Record("type", fields, presentation: .block(lines))))
+        }
+        let value: Value
+        do { value = try target.evaluate(text) } catch let error as ExpressionError {
+            // A symbol whose type nobody knows is still an address.
+            guard let symbol = target.symbols.symbol(named: text) else { throw error }
+            return try identify(symbol.address, context, emit)
+        }
+        if case .memory(let address, _) = value.place {
+            if case .function = try value.strippedType { return try identify(address, context, emit) }
+            let line = try target.types.declaration(of: text, type: value.type) + ";"
+            let fields = [
+                Field("expression", nil, .text(text)), Field("type", nil, .text(value.typeName)),
+                Field("address", nil, .address(address.rawValue)),
+                Field("size", nil, (try target.types.size(value.type)).map { .unsigned($0) } ?? .none),
+            ]
+            return try emit(.record(Record("type", fields, presentation: .block([line]))))
+        }
+        switch try value.strippedType {
+        case .integer, .pointer: try identify(VirtualAddress(UInt64(bitPattern: try value.signed())), context, emit)
+        default:
+            let fields = [Field("expression", nil, .text(text)), Field("type", nil, .text(value.typeName))]
+            try emit(.record(Record("type", fields, presentation: .block(["\(value.typeName) \(text);"]))))
+        }
+    }
+
+    /// The type that the text names, with or without its keyword; a variable of the same name comes first.
+    private func definition(_ target: Target) throws -> TypeID? {
+        if let type = try? target.type(named: text) { return type }
+        guard target.symbols.symbol(named: text) == nil else { return nil }
+        for kind in TypeKind.allCases {
+            if let id = try target.types.lookup(kind, text) { return id }
+        }
+        return nil
+    }
+
+    private func identify(_ address: VirtualAddress, _ context: Context, _ emit: Emit) throws {
+        let found = Identify.all(address, context)
+        var lines: [String] = []
+        var known: [FieldValue] = []
+        for item in found {
+            lines.append("\(lines.isEmpty ? hex(address.rawValue, width: 16) + ":" : "                 ") \(item.text)")
+            let details = item.details.map { Field($0.name, nil, .text($0.value)) }
+            known.append(
+                .record(
+                    Record(
+                        item.kind,
+                        [Field("kind", nil, .text(item.kind)), Field("text", nil, .text(item.text))] + details,
+                        presentation: .none)))
+        }
+        if lines.isEmpty {
+            // Not even mapped is something that is known.
+            do {
+                _ = try context.target.space.translate(address)
+                lines = ["\(hex(address.rawValue, width: 16)): mapped; nothing more is known of it"]
+            } catch {
+                lines = ["\(hex(address.rawValue, width: 16)): \(error)"]
+            }
+        }
+        let fields = [Field("address", nil, .address(address.rawValue)), Field("identities", nil, .list(known))]
+        try emit(.record(Record("identity", fields, presentation: .block(lines))))
+    }
+}
