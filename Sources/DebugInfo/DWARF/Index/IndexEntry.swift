@@ -75,7 +75,7 @@ struct IndexTable {
     private var mask: Int
 
     init() {
-        slots = [UInt32](repeating: 0, count: 1 << 14)
+        slots = [UInt32](repeating: 0, count: 1 << 10)
         mask = slots.count &- 1
     }
 

@@ -13,7 +13,7 @@ struct IndexFields {
 
     var name: UInt64 = 0
     var source: UInt8 = IndexFields.noName
-    var file: UInt64 = 0
+    var file = IndexFields.noFile
     var line: UInt64 = 0
     var size: UInt64 = 0
     /// Offsets in the section; 0 for none.
@@ -25,6 +25,8 @@ struct IndexFields {
     var stringOffsets = UInt64.max
 
     static let noName: UInt8 = 0xff
+    /// No `DW_AT_decl_file`: not number 0, which version 5 gives the unit's own source.
+    static let noFile = UInt64.max
     /// The name is the number of an entry in `.debug_str_offsets`.
     static let nameIsIndex: UInt8 = 0xfe
 
@@ -42,7 +44,7 @@ struct IndexFields {
     mutating func run(_ steps: [UInt32], _ first: Int, _ span: borrowing RawSpan) {
         name = 0
         source = Self.noName
-        file = 0
+        file = Self.noFile
         line = 0
         size = 0
         sibling = 0

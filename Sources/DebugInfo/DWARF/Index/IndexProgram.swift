@@ -102,16 +102,15 @@ struct IndexPrograms {
     private var sparse: [UInt64: Int] = [:]
     private(set) var programs: [IndexProgram] = []
     private(set) var steps: [UInt32] = []
-    /// The bytes of the table: what it cost to find its declarations.
-    private(set) var cost = 0
 
-    /// Finds the declarations of the table; nil when it is cut short.
-    init?(_ key: Key, _ abbreviations: borrowing RawSpan) {
+    /// Finds the declarations of the table; nil when it is cut short. The bytes that were read are taken off `budget`.
+    init?(_ key: Key, _ abbreviations: borrowing RawSpan, budget: inout Int) {
         self.key = key
         guard key.offset < UInt64(abbreviations.byteCount), abbreviations.byteCount <= Int(UInt32.max) else {
             return nil
         }
         var position = ScanPosition(from: Int(key.offset), to: abbreviations.byteCount)
+        defer { budget &-= position.at &- Int(key.offset) }
         while true {
             let code = position.uleb128(abbreviations)
             if position.failed { return nil }
@@ -130,7 +129,6 @@ struct IndexPrograms {
             if position.failed { return nil }
         }
         numbers = [UInt32](repeating: .max, count: declarations.count)
-        cost = position.at &- Int(key.offset)
     }
 
     /// The place in `programs` of a code's program; nil for a code that the table does not have, or a form that

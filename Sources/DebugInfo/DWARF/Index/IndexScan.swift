@@ -69,16 +69,16 @@ struct IndexScan {
     private mutating func programs(_ key: IndexPrograms.Key, _ sections: Sections) throws(ParseFault) -> IndexPrograms {
         if let known = tables.removeValue(forKey: key) { return known }
         if tables.count >= Self.mostTables { tables.removeAll() }
-        guard let programs = sections.abbreviations.withBytes({ IndexPrograms(key, $0) }) else {
-            throw ParseFault(
-                "abbreviations", in: sections.abbreviations.name,
-                at: UInt64(sections.abbreviations.start) &+ key.offset, .invalid("no table, or one without end"))
-        }
-        abbreviationBytes &-= programs.cost
         guard abbreviationBytes > 0 else {
             throw ParseFault(
                 "abbreviations", in: sections.abbreviations.name, at: key.offset,
-                .limit("units whose tables overlap over and over"))
+                .limit("tables that overlap over and over"))
+        }
+        let programs = sections.abbreviations.withBytes { IndexPrograms(key, $0, budget: &abbreviationBytes) }
+        guard let programs else {
+            throw ParseFault(
+                "abbreviations", in: sections.abbreviations.name,
+                at: UInt64(sections.abbreviations.start) &+ key.offset, .invalid("no table, or one without end"))
         }
         return programs
     }
