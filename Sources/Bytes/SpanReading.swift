@@ -1,7 +1,7 @@
 // Little- and big-endian loads from a span, for loops where a cursor per value would be too slow.
 
 /// The order in which the bytes of an integer stand in memory.
-package enum ByteOrder: Sendable {
+@usableFromInline package enum ByteOrder: Sendable {
     case little
     case big
 }
@@ -26,6 +26,7 @@ extension RawSpan {
     }
 
     /// The integer at `offset` in the given byte order, or nil when it is not wholly inside.
+    @inlinable @inline(__always)
     package func integer<T: FixedWidthInteger & BitwiseCopyable>(
         _ offset: Int, _ order: ByteOrder, as type: T.Type
     ) -> T? {

@@ -49,15 +49,22 @@ package struct AddressSpace: Sendable {
         guard count >= 0, count <= 1 << 30 else { throw .tooLarge(address, count: UInt64(max(count, 0))) }
         let room = 0x1000 - Int(address.rawValue & 0xfff)
         if count <= room { return try memory.read(try translate(address), count: count) }
-        var bytes: [UInt8] = []
-        bytes.reserveCapacity(min(count, 1 << 20))
-        var position = address
-        while bytes.count < count {
-            let span = min(0x1000 - Int(position.rawValue & 0xfff), count - bytes.count)
-            bytes += try memory.read(try translate(position), count: span).array
-            position = position.advanced(by: UInt64(span))
+        // The first page is read before room is made for all: a wild length mostly fails there.
+        _ = try memory.read(try translate(address), count: room)
+        let storage = try ByteStorage(name: "memory", count: count) { (output) throws(MemoryFault) -> Int in
+            var done = 0
+            while done < count {
+                let position = address.advanced(by: UInt64(done))
+                let span = min(0x1000 - Int(position.rawValue & 0xfff), count - done)
+                let part = try memory.read(try translate(position), count: span)
+                part.withBytes { bytes in
+                    _ = output.copy(bytes, from: 0, count: span, at: done)
+                }
+                done += span
+            }
+            return count
         }
-        return ByteSlice(bytes, name: "memory")
+        return ByteSlice(storage)
     }
 
     /// The unsigned little-endian integer of `size` (1, 2, 4 or 8) bytes at `address`.
