@@ -25,7 +25,7 @@ enum LayoutFields {
                     name: member.name, declaration: member.declaration, offset: member.offset, size: member.size,
                     bitOffset: member.bitOffset, bitSize: member.bitSize)
                 if let inner = member.inner {
-                    let fields = [Field("kind", nil, .text(inner.kind.prefix.trimmed))] + body(inner)
+                    let fields = [Field("aggregate", nil, .text(inner.kind.prefix.trimmed))] + body(inner)
                     record.fields.append(
                         Field("inner", nil, .record(Record("layout", fields, presentation: .none))))
                 }

@@ -45,7 +45,7 @@ package struct Print: Stage {
         let formatter = ValueFormatter(options)
         let tree = formatter.tree(value)
         // A value that cannot be read at all is no answer.
-        if case .gap(let reason) = tree { throw CommandError("\(text): \(reason)") }
+        if let reason = tree.onlyGap { throw CommandError("\(text): \(reason)") }
         ValueFields.note(tree, text, context.gaps)
         var lines = formatter.lines(tree)
         lines[0] = "(\(value.typeName)) \(lines[0])"

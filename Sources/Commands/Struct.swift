@@ -159,19 +159,3 @@ package struct Struct: Stage {
         try emit(.record(Record("struct", fields, presentation: .block(lines))))
     }
 }
-
-extension ValueTree {
-    /// The first reason, when nothing at all of the value could be read.
-    var onlyGap: String? {
-        switch self {
-        case .gap(let reason): return reason
-        case .record(_, let fields):
-            guard fields.allSatisfy({ $0.value.onlyGap != nil }) else { return nil }
-            return fields.first?.value.onlyGap
-        case .list(let runs, _):
-            guard runs.allSatisfy({ $0.value.onlyGap != nil }) else { return nil }
-            return runs.first?.value.onlyGap
-        default: return nil
-        }
-    }
-}

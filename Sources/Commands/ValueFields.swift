@@ -18,7 +18,7 @@ enum ValueFields {
         case .float(let number): .text("\(number)")
         case .enumeration(let name, let value): name.map { .text($0) } ?? .signed(value)
         case .pointer(let address, let symbol, let text): pointer(address, symbol, text)
-        case .string(let bytes): .text(Escaping.text(bytes))
+        case .string(let bytes): .text(plain(bytes))
         case .record(let type, let fields):
             .record(Record(type, fields.map { Field($0.name, nil, field($0.value)) }, presentation: .none))
         case .list(let runs, let omitted): list(runs, omitted)
@@ -34,11 +34,16 @@ enum ValueFields {
         var fields = [Field("address", nil, .address(address.rawValue))]
         if let symbol { fields.append(Field("symbol", nil, .text(symbol))) }
         switch text {
-        case .text(let bytes, _): fields.append(Field("string", nil, .text(Escaping.text(bytes))))
+        case .text(let bytes, _): fields.append(Field("string", nil, .text(plain(bytes))))
         case .unreadable: fields.append(Field("string", nil, .gap("the string cannot be read")))
         case nil: break
         }
         return .record(Record("pointer", fields, presentation: .none))
+    }
+
+    /// Valid UTF-8 as it is, which renderers escape in their own way; anything else byte by byte.
+    private static func plain(_ bytes: [UInt8]) -> String {
+        String(validating: bytes, as: UTF8.self) ?? Escaping.text(bytes)
     }
 
     private static func list(_ runs: [ValueTree.Run], _ omitted: UInt64) -> FieldValue {
@@ -71,6 +76,30 @@ enum ValueFields {
                 index &+= run.count
             }
         default: break
+        }
+    }
+}
+
+extension ValueTree {
+    /// The first reason, when there are gaps in the value and nothing else.
+    var onlyGap: String? {
+        var reason: String?
+        return isUnreadable(&reason) ? reason : nil
+    }
+
+    /// Whether nothing of it could be read; what has no parts does not count.
+    private func isUnreadable(_ reason: inout String?) -> Bool {
+        switch self {
+        case .gap(let why):
+            reason = reason ?? why
+            return true
+        case .record(_, let fields):
+            for field in fields where !field.value.isUnreadable(&reason) { return false }
+            return true
+        case .list(let runs, _):
+            for run in runs where !run.value.isUnreadable(&reason) { return false }
+            return true
+        default: return false
         }
     }
 }

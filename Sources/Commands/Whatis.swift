@@ -84,7 +84,7 @@ package struct Whatis: Stage {
                 .record(
                     Record(
                         item.kind,
-                        [Field("kind", nil, .text(item.kind)), Field("text", nil, .text(item.text))] + details,
+                        [Field("is", nil, .text(item.kind)), Field("text", nil, .text(item.text))] + details,
                         presentation: .none)))
         }
         if lines.isEmpty {

@@ -99,7 +99,9 @@ extension TypeGraph {
             if case .pointer = try type(target) {
                 return try declare(target, inner.isEmpty ? word : word + " " + inner, depth: depth + 1)
             }
-            return word + " " + (try declare(target, inner, depth: depth + 1))
+            // A constant array of constants is one array: the word stands once.
+            let rest = try declare(target, inner, depth: depth + 1)
+            return rest.hasPrefix(word + " ") ? rest : word + " " + rest
         case .pointer(let target, _):
             let starred: String
             switch try type(target) {

@@ -146,7 +146,9 @@ struct ValueReader {
     private mutating func list(_ value: Value, _ array: ArrayType, depth: Int) throws -> ValueTree {
         let types = value.target.types
         let element = try types.stripped(array.element).type
-        if case .integer(let integer) = element, Self.isCharacter(integer), let string = try string(value, array) {
+        if case .integer(let integer) = element, Self.isCharacter(integer),
+            let string = try string(value, array, isWhole: depth == 0)
+        {
             return string
         }
         guard let count = array.count, count > 0 else { return .list([], omitted: 0) }
@@ -188,8 +190,11 @@ struct ValueReader {
     }
 
     /// The text of a `char` array when it is one: printable up to its NUL or its end. Nil when it is something else.
-    private func string(_ value: Value, _ array: ArrayType) throws -> ValueTree? {
-        guard let count = array.count, count > 0 else { return .string([]) }
+    /// An array whose length nothing says is read up to its NUL when it is the whole value, a variable; as the last
+    /// member of a structure it may have no bytes at all.
+    private func string(_ value: Value, _ array: ArrayType, isWhole: Bool) throws -> ValueTree? {
+        let count = array.count ?? (isWhole ? Self.textBytes + 1 : 0)
+        guard count > 0 else { return .string([]) }
         let bytes: [UInt8]
         if case .memory(let address, _) = value.place, count > Self.textBytes {
             do throws(MemoryFault) {

@@ -51,6 +51,7 @@ import Testing
         let session = Session { builder, task in builder.drop(pageOf: task) }
         let lines = session.run("print init_task.pid")
         #expect(lines == ["(int) 0"])
+        #expect(session.run("print *(struct task_struct *)\(session.task)").last?.hasPrefix("failed:") == true)
         #expect(session.run("print ((struct task_struct *)\(session.task))->pid").last?.hasPrefix("failed:") == true)
         #expect(session.run("struct task_struct \(session.task)").last?.contains("left out of the dump") == true)
     }
@@ -60,7 +61,7 @@ import Testing
         #expect(record.kind == "struct")
         #expect(Session.text(record["address"] ?? .none) == hex(session.task.rawValue))
         let value = Session.text(record["value"] ?? .none)
-        #expect(value.hasPrefix("{pid=45 comm=ru\\nby tasks={next=0 prev=0} parent={address="))
+        #expect(value.hasPrefix("{pid=45 comm=ru\nby tasks={next=0 prev=0} parent={address="))
         #expect(value.hasSuffix("symbol=init_task}}"))
     }
 

@@ -392,3 +392,21 @@ struct DamagedRingTests {
         #expect(throws: ValueError.self) { try KernelLog(KernelBuilder(TypeBuilder()).target()) }
     }
 }
+
+extension BuiltLogTests {
+    @Test("a ring as large as one may be, and nothing but holes, is told in bounded time and space")
+    func hugeRing() throws {
+        let image = LinuxImageLog(words(4))
+        let target = image.ring()
+        let ring = try Globals.pointee(target, "prb", "printk_ringbuffer")
+        var memory = PatchedMemory(target.space.memory)
+        // 2^20 descriptors where the dump has memory for 64.
+        let bits = try target.space.translate(try ring.path("desc_ring", "count_bits").address)
+        try memory.write(20, at: bits)
+        let broken = Target(
+            machine: target.machine, space: AddressSpace(memory: memory, translation: target.space.translation),
+            types: target.types, symbols: target.symbols, debug: target.debug, perCPU: target.perCPU)
+        let log = try KernelLog(broken)
+        #expect(log.anomalies.count <= 1001 && log.records.count <= 64)
+    }
+}

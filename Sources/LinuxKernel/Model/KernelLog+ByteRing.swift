@@ -61,9 +61,9 @@ struct PrintkByteRing {
     }
 
     func log() -> KernelLog {
-        var log = KernelLog(format: .byteRing, records: [], anomalies: [])
+        var log = KernelLog(format: .byteRing)
         guard first < buffer.bytes.count, next <= buffer.bytes.count else {
-            log.anomalies.append(
+            log.note(
                 WalkAnomaly("the log begins at \(first) and ends at \(next) of \(buffer.bytes.count)", at: buffer.base))
             return log
         }
@@ -85,7 +85,7 @@ struct PrintkByteRing {
             }
             guard isPlausible(index, until: wrapped ? next : buffer.bytes.count) else {
                 let fault = buffer.fault(index..<min(index + header.size, buffer.bytes.count))
-                log.anomalies.append(
+                log.note(
                     WalkAnomaly(
                         "the log record at offset \(index) is damaged"
                             + (fault.map { ": \($0)" } ?? ": its length is \(length ?? 0)"),
@@ -97,7 +97,7 @@ struct PrintkByteRing {
             }
             let record = record(index, number: UInt64(log.records.count))
             if case .lost(let why) = record.completeness {
-                log.anomalies.append(
+                log.note(
                     WalkAnomaly(
                         "the text of the log record at offset \(index) is missing: \(why)",
                         at: buffer.base.advanced(by: UInt64(index))))

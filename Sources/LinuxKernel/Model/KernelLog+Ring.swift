@@ -81,7 +81,7 @@ struct PrintkRing {
     }
 
     func log() -> KernelLog {
-        var log = KernelLog(format: .ringBuffer, records: [], anomalies: [])
+        var log = KernelLog(format: .ringBuffer)
         var ids: [UInt64] = []
         for id in identifiers(&log) {
             switch outcome(id, &log) {
@@ -90,7 +90,7 @@ struct PrintkRing {
                 ids.append(id)
             case .reserved: log.reserved += 1
             case .empty: break
-            case .damaged(let anomaly): log.anomalies.append(anomaly)
+            case .damaged(let anomaly): log.note(anomaly)
             }
         }
         repairSequences(&log, ids)
@@ -101,7 +101,7 @@ struct PrintkRing {
     private func identifiers(_ log: inout KernelLog) -> [UInt64] {
         let distance = (head &- tail) & Self.idMask
         if distance < count { return (0...distance).map { (tail &+ $0) & Self.idMask } }
-        log.anomalies.append(
+        log.note(
             WalkAnomaly(
                 "the log's ring of \(count) descriptors has its tail at id 0x\(hex(tail)) and its head at 0x\(hex(head)): all descriptors are read",
                 at: descriptors.base))
@@ -165,7 +165,7 @@ struct PrintkRing {
         let block = self.block(
             id, begin: fields.begin.read(descriptors.bytes, at: descriptor) ?? 1,
             next: fields.next.read(descriptors.bytes, at: descriptor) ?? 1, length: length)
-        if let anomaly = block.anomaly { log.anomalies.append(anomaly) }
+        if let anomaly = block.anomaly { log.note(anomaly) }
         var completeness = block.completeness
         if !isFinal, completeness == .whole { completeness = .unfinished }
         return .record(
@@ -253,7 +253,7 @@ struct PrintkRing {
             let found = log.records[index].sequence
             guard found != expected else { continue }
             log.records[index].sequence = expected
-            log.anomalies.append(
+            log.note(
                 WalkAnomaly(
                     "log record 0x\(hex(id)) says that it is number \(found), between its neighbours it is \(expected)",
                     at: infos.base.advanced(by: (id & (count - 1)) &* UInt64(fields.info.size))))

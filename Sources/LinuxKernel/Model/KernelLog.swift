@@ -85,7 +85,7 @@ package struct KernelLog: Sendable {
     package let format: Format
     package internal(set) var records: [LogRecord]
     /// Damaged descriptors and blocks, missing pages: each has cost its own record only.
-    package internal(set) var anomalies: [WalkAnomaly]
+    package private(set) var anomalies: [WalkAnomaly] = []
     /// Records that a writer had reserved and not written when the machine stopped.
     package internal(set) var reserved = 0
     package internal(set) var unflushed: [UnflushedText] = []
@@ -103,10 +103,20 @@ package struct KernelLog: Sendable {
         unflushed = Self.unflushed(target)
     }
 
-    init(format: Format, records: [LogRecord], anomalies: [WalkAnomaly]) {
+    init(format: Format) {
         self.format = format
-        self.records = records
-        self.anomalies = anomalies
+        records = []
+    }
+
+    /// A ring that is nothing but damage would give a sentence for each of a million descriptors.
+    private static let maximumAnomalies = 1000
+
+    mutating func note(_ anomaly: WalkAnomaly) {
+        guard anomalies.count < Self.maximumAnomalies else { return }
+        anomalies.append(anomaly)
+        if anomalies.count == Self.maximumAnomalies {
+            anomalies.append(WalkAnomaly("there is more damage than this in the log", at: anomaly.node))
+        }
     }
 
     /// `nmi_print_seq` and `safe_print_seq`: `struct printk_safe_seq_buf` of each CPU; gone in 5.15 (93d102f094be).

@@ -177,7 +177,14 @@ struct PatchyBytes: Sendable {
 
     /// Why some byte of the range cannot be read; nil when all can.
     func fault(_ range: Range<Int>) -> MemoryFault? {
-        if holes.isEmpty { return nil }
-        return holes.first { $0.range.overlaps(range) }?.fault
+        // The first hole that ends beyond the range's start: by halves, since a ring may be nothing but holes.
+        var low = 0
+        var high = holes.count
+        while low < high {
+            let middle = (low + high) / 2
+            if holes[middle].range.upperBound <= range.lowerBound { low = middle + 1 } else { high = middle }
+        }
+        guard low < holes.count, holes[low].range.overlaps(range) else { return nil }
+        return holes[low].fault
     }
 }

@@ -41,7 +41,7 @@ package struct DWARFFunction: Sendable, Equatable {
 
 /// DWARF as a source of types. Nothing is read until the first question; the index is then taken from the cache, or
 /// made. Safe to share between threads.
-package final class DWARFTypes: EnumeratorSource, VariableSource {
+package final class DWARFTypes: TypeSource, VariableSource {
     let file: DWARFFile
     private let cache: IndexCache?
     private let placement: DWARFPlacement
