@@ -66,6 +66,12 @@ struct DIETypeReader {
         return .integer(IntegerType(name: name, size: Int(clamping: size), encoding: encoding))
     }
 
+    /// Whether the type's definition is elsewhere: GCC writes a bare signature where it does not write a declaration.
+    private func isElsewhere(_ die: DIE) throws(ParseFault) -> Bool {
+        if die.has(.signature) { return true }
+        return try die.flag(.declaration)
+    }
+
     /// The definition of what is only declared here: the type unit that it names, or one found by name.
     private func definition(of die: DIE, _ kind: TypeKind, _ name: String) throws(ParseFault) -> DIE? {
         if die.has(.signature), case .signature(let signature)? = try die[.signature] {
@@ -78,10 +84,10 @@ struct DIETypeReader {
     }
 
     private func aggregate(_ die: DIE, _ kind: TypeKind) throws(ParseFault) -> CType {
+        guard try isElsewhere(die) else { return .aggregate(try members(die, kind, try die.name())) }
         let name = try die.name()
-        guard try die.flag(.declaration) else { return .aggregate(try members(die, kind, name)) }
         guard let found = try definition(of: die, kind, name) else { return .incomplete(kind, name: name) }
-        return .aggregate(try members(found, kind, name))
+        return .aggregate(try members(found, kind, try found.name()))
     }
 
     private func members(_ die: DIE, _ kind: TypeKind, _ name: String) throws(ParseFault) -> AggregateType {
@@ -143,15 +149,13 @@ struct DIETypeReader {
     }
 
     private func enumeration(_ die: DIE) throws(ParseFault) -> CType {
+        let reader = EnumerationReader(file: file)
+        guard try isElsewhere(die) else { return .enumeration(try reader.enumeration(die, name: try die.name())) }
         let name = try die.name()
-        var source = die
-        if try die.flag(.declaration) {
-            guard let found = try definition(of: die, .enumeration, name) else {
-                return .incomplete(.enumeration, name: name)
-            }
-            source = found
+        guard let found = try definition(of: die, .enumeration, name) else {
+            return .incomplete(.enumeration, name: name)
         }
-        return .enumeration(try EnumerationReader(file: file).enumeration(source, name: name))
+        return .enumeration(try reader.enumeration(found, name: try found.name()))
     }
 
     /// An array of arrays is one DIE with several subranges (DWARF 5, section 5.5).
