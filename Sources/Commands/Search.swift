@@ -129,7 +129,11 @@ package struct Search: Stage {
         let target = context.target
         var line = hex((aliases.first?.rawValue ?? hit.address.rawValue), width: aliases.isEmpty ? 12 : 16) + ":"
         if aliases.isEmpty, !isPhysical { line = "physical " + line }
-        if let word = hit.word { line += " \(hex(word))" }
+        if let word = hit.word {
+            line += " \(hex(word))"
+        } else {
+            line += " \"\(surroundingText(hit.address, target))\""
+        }
         // The image's alias is the one that symbols know.
         let symbol = aliases.lazy.compactMap { target.symbols.describe($0) }.first
         if let symbol { line += "  \(symbol)" }
@@ -155,6 +159,13 @@ package struct Search: Stage {
             fields.append(Field("identity", nil, .list(known.map { .text($0.text) })))
         }
         return Record("match", fields, presentation: .block(lines))
+    }
+
+    /// The text that begins at a place, up to a NUL or 48 bytes.
+    private func surroundingText(_ address: PhysicalAddress, _ target: Target) -> String {
+        let room = UInt64(target.space.memory.pageSize) - address.rawValue % UInt64(target.space.memory.pageSize)
+        let bytes = (try? target.space.memory.read(address, count: Int(min(48, room))))?.array ?? []
+        return Escaping.text(bytes.prefix { $0 != 0 })
     }
 
     private func surroundings(_ address: PhysicalAddress, _ target: Target) -> [(PhysicalAddress, String)] {

@@ -83,9 +83,22 @@ package final class TypeGraph: Sendable {
     /// The number of a type that a source refers to, as for a variable's type.
     package func number(of reference: TypeReference, source: Int) -> TypeID { reserve(reference, source: source) }
 
-    /// The type behind a number. Throws what its source throws when it cannot be read; not remembered, so that a
-    /// second look fails the same way.
+    /// The type behind a number. A declaration stands for its definition, if any source has one: a module's file
+    /// only declares what the kernel defines. Throws what its source throws when it cannot be read; not remembered,
+    /// so that a second look fails the same way.
     package func type(_ id: TypeID) throws -> CType {
+        let type = try load(id)
+        guard case .incomplete(let kind, let name) = type, !name.isEmpty, let best = try lookup(kind, name),
+            best != id
+        else { return type }
+        let definition = try load(best)
+        if case .incomplete = definition { return type }
+        state.withLock { $0.entries[Int(id.rawValue)]?.type = definition }
+        return definition
+    }
+
+    /// The type as its own source has it.
+    private func load(_ id: TypeID) throws -> CType {
         guard id != .void else { return .void }
         let (entry, source) = state.withLock { state -> (Entry?, (any TypeSource)?) in
             let index = Int(id.rawValue)
@@ -125,7 +138,7 @@ package final class TypeGraph: Sendable {
         }
         // A definition anywhere beats a declaration anywhere.
         let complete = ids.filter { id in
-            if case .incomplete? = try? type(id) { return false }
+            if case .incomplete? = try? load(id) { return false }
             return true
         }
         let result = complete.isEmpty ? ids : complete
@@ -143,7 +156,7 @@ package final class TypeGraph: Sendable {
         for (index, source) in sources.enumerated() {
             for reference in try source.find(kind, name) {
                 let id = reserve(reference, source: index)
-                if case .incomplete = try type(id) {
+                if case .incomplete = try load(id) {
                     declaration = declaration ?? id
                     continue
                 }
