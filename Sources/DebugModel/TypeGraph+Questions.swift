@@ -34,16 +34,22 @@ extension TypeGraph {
     /// A member found by name, also through anonymous members: its type and its offset from the start of `id`, in bits.
     package func member(_ name: String, of id: TypeID) throws -> Member? {
         if let known = knownMember(name, of: id) { return known }
-        let member = try findMember(name, of: id, depth: 0)
+        var seen: Set<TypeID> = []
+        let member = try findMember(name, of: id, depth: 0, &seen)
         remember(member, named: name, of: id)
         return member
     }
 
-    private func findMember(_ name: String, of id: TypeID, depth: Int) throws -> Member? {
-        guard depth < 32, case .aggregate(let aggregate) = try stripped(id).type else { return nil }
+    /// An aggregate that was looked into is not looked into again: broken debug information can nest a type in itself.
+    private func findMember(
+        _ name: String, of id: TypeID, depth: Int, _ seen: inout Set<TypeID>
+    ) throws -> Member? {
+        guard depth < 32, seen.insert(id).inserted, case .aggregate(let aggregate) = try stripped(id).type else {
+            return nil
+        }
         if let direct = aggregate.members.first(where: { $0.name == name }) { return direct }
         for outer in aggregate.members where outer.name.isEmpty {
-            guard let inner = try findMember(name, of: outer.type, depth: depth + 1) else { continue }
+            guard let inner = try findMember(name, of: outer.type, depth: depth + 1, &seen) else { continue }
             return Member(
                 name: inner.name, type: inner.type, bitOffset: outer.bitOffset &+ inner.bitOffset,
                 bitSize: inner.bitSize)
@@ -70,13 +76,16 @@ extension TypeGraph {
 
     /// A declaration of `name` with this type: `char comm[16]`, `void (*func)(struct work_struct *)`.
     package func declaration(of name: String, type id: TypeID) throws -> String {
-        try declare(id, name, depth: 0)
+        var budget = 1024
+        return try declare(id, name, depth: 0, &budget)
     }
 
     /// C's inside-out rule: what binds tighter to the name is written first.
-    private func declare(_ id: TypeID, _ inner: String, depth: Int) throws -> String {
+    /// `budget` is how many types may yet be spelled: a function that takes itself twice would never end.
+    private func declare(_ id: TypeID, _ inner: String, depth: Int, _ budget: inout Int) throws -> String {
         func join(_ left: String) -> String { inner.isEmpty ? left : left + " " + inner }
-        guard depth < 64 else { return join("...") }
+        budget -= 1
+        guard depth < 64, budget > 0 else { return join("...") }
         switch try type(id) {
         case .void: return join("void")
         case .integer(let integer): return join(integer.name)
@@ -97,10 +106,10 @@ extension TypeGraph {
                 }
             // A qualified pointer carries its qualifier behind the star; everything else in front.
             if case .pointer = try type(target) {
-                return try declare(target, inner.isEmpty ? word : word + " " + inner, depth: depth + 1)
+                return try declare(target, inner.isEmpty ? word : word + " " + inner, depth: depth + 1, &budget)
             }
             // A constant array of constants is one array: the word stands once.
-            let rest = try declare(target, inner, depth: depth + 1)
+            let rest = try declare(target, inner, depth: depth + 1, &budget)
             return rest.hasPrefix(word + " ") ? rest : word + " " + rest
         case .pointer(let target, _):
             let starred: String
@@ -108,14 +117,18 @@ extension TypeGraph {
             case .array, .function: starred = "(*\(inner))"
             default: starred = "*" + inner
             }
-            return try declare(target, starred, depth: depth + 1)
+            return try declare(target, starred, depth: depth + 1, &budget)
         case .array(let array):
-            return try declare(array.element, inner + "[" + (array.count.map { "\($0)" } ?? "") + "]", depth: depth + 1)
+            return try declare(
+                array.element, inner + "[" + (array.count.map { "\($0)" } ?? "") + "]", depth: depth + 1, &budget)
         case .function(let function):
-            var parameters = try function.parameters.map { try declare($0.type, "", depth: depth + 1) }
+            var parameters: [String] = []
+            for parameter in function.parameters.prefix(max(budget, 1)) {
+                parameters.append(try declare(parameter.type, "", depth: depth + 1, &budget))
+            }
             if function.isVariadic { parameters.append("...") }
             let list = parameters.isEmpty ? "void" : parameters.joined(separator: ", ")
-            return try declare(function.result, "\(inner)(\(list))", depth: depth + 1)
+            return try declare(function.result, "\(inner)(\(list))", depth: depth + 1, &budget)
         }
     }
 }

@@ -5,8 +5,14 @@ internal import Synchronization
 /// A type as its source names it: the offset of a DIE, the id of a BTF type. Opaque to all but its source.
 package struct TypeReference: Hashable, Sendable {
     package let rawValue: UInt64
+    /// Whether it names a type of the source below (`TypeGraph.add(_:over:)`): a module's BTF goes on from the
+    /// kernel's, and a type of the kernel's is one type whoever refers to it.
+    package let isOfBase: Bool
 
-    package init(_ rawValue: UInt64) { self.rawValue = rawValue }
+    package init(_ rawValue: UInt64, isOfBase: Bool = false) {
+        self.rawValue = rawValue
+        self.isOfBase = isOfBase
+    }
 }
 
 /// Debug information that can say what types there are. Implemented by DWARF, BTF and CTF readers, and by tests.
@@ -45,6 +51,8 @@ package final class TypeGraph: Sendable {
 
     private struct State {
         var sources: [any TypeSource] = []
+        /// By source: the one that it goes on from.
+        var bases: [Int?] = []
         var entries: [Entry?] = [nil]
         var numbers: [Key: TypeID] = [:]
         var found: [NameKey: [TypeID]] = [:]
@@ -67,10 +75,12 @@ package final class TypeGraph: Sendable {
     package init() {}
 
     /// Adds a source; earlier ones win where both define a name. Returns its number, for `number(of:source:)`.
+    /// `base` is the number of the source whose types `isOfBase` references are; without one they are its own.
     @discardableResult
-    package func add(_ source: any TypeSource) -> Int {
+    package func add(_ source: any TypeSource, over base: Int? = nil) -> Int {
         state.withLock {
             $0.sources.append(source)
+            $0.bases.append(base)
             $0.found.removeAll()
             $0.best.removeAll()
             return $0.sources.count - 1
@@ -118,6 +128,10 @@ package final class TypeGraph: Sendable {
     }
 
     private static func number(_ reference: TypeReference, _ source: Int, _ state: inout State) -> TypeID {
+        var (source, reference) = (source, reference)
+        if reference.isOfBase, let base = state.bases[source] {
+            (source, reference) = (base, TypeReference(reference.rawValue))
+        }
         let key = Key(source: source, reference: reference)
         if let known = state.numbers[key] { return known }
         let id = TypeID(UInt32(truncatingIfNeeded: state.entries.count))

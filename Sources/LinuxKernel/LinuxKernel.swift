@@ -16,8 +16,9 @@ package final class LinuxKernel: Kernel {
     /// The same memory and symbols, seen through the kernel's own types: what the model and its walkers read.
     let model: Target
     package let facts: Facts
-    /// What is wrong with the dump or its symbol files as a whole, a sentence each.
-    package let remarks: [String]
+    /// What is wrong with the dump, its symbol files or the kernel's own tables as a whole, a sentence each: what is
+    /// known so far, for modules' tables are read when they are needed.
+    package var remarks: [String] { facts.remarks + journal.remarks }
     package let journal: Journal
     /// `UTS_RELEASE`, as VMCOREINFO or the kernel's memory says.
     package let release: String?
@@ -48,7 +49,6 @@ package final class LinuxKernel: Kernel {
         if release == nil, facts.utsname.count > 2, !facts.utsname[2].isEmpty { release = facts.utsname[2] }
         if let release { journal.note("release \(release)") }
         var image = try specimen.files.kernel(buildID: info?.buildID, release: release)
-        var remarks = facts.remarks
         let ground: Ground
         do { ground = try architecture.ground(specimen, info, image, journal) } catch {
             // A file that could not be verified may be another kernel's. The dump may do without it.
@@ -57,17 +57,16 @@ package final class LinuxKernel: Kernel {
             do { ground = try architecture.ground(specimen, info, nil, journal) } catch let second {
                 throw OpeningError("\(error); and without it: \(second)")
             }
-            remarks.append("\(wrong.path) is not this kernel's and was not used: \(error)")
+            journal.remark("\(wrong.path) is not this kernel's and was not used: \(error)")
             image = nil
         }
-        self.remarks = remarks
         let space = AddressSpace(memory: specimen.memory, translation: ground.pageTable)
         let memory = MemorySources(space: space, ground: ground, journal: journal)
         let sources = try Self.sources(image, memory, ground)
         let own = image == nil ? nil : sources.symbols.flatMap { memory.types($0) }
         let opened = try LinuxOpening(
-            space: space, sources: Self.unwinding(sources, own, memory), own: own, specimen: specimen,
-            release: release, machine: architecture.machine, journal: journal)
+            memory: memory, sources: Self.unwinding(sources, own, memory), own: own, specimen: specimen,
+            release: release, machine: architecture.machine)
         self.facts = facts
         self.info = ground.info
         self.journal = journal
@@ -109,7 +108,7 @@ package final class LinuxKernel: Kernel {
             sources.symbols = sources.symbols ?? own.symbols
             sources.unwind = own.unwind + sources.unwind.filter { !($0 is ORCTable) || own.unwind.isEmpty }
         } catch {
-            memory.journal.note("the kernel's own tables cannot be used: \(error)")
+            memory.journal.remark("the kernel's own tables cannot be used: \(error)")
         }
         return sources
     }

@@ -158,3 +158,47 @@ private let bp = RegisterNumber(6)
         }
     }
 }
+
+@Suite struct ORCDamageTests {
+    /// A table that a kernel has sorted, with 40 entries of 16 bytes of code each, changed by `change`.
+    private func table(_ change: (inout [UInt64]) -> Void) -> ORCTable {
+        var addresses = (0..<40).map { start - 0x10000 + UInt64($0) * 16 }
+        change(&addresses)
+        var places: [UInt8] = []
+        var entries: [UInt8] = []
+        for (index, address) in addresses.enumerated() {
+            let offset = UInt32(truncatingIfNeeded: address &- (start + UInt64(index) * 4))
+            for shift in 0..<4 { places.append(UInt8(truncatingIfNeeded: offset >> UInt32(shift * 8))) }
+            entries += [UInt8(8 + index), 0, 0, 0, 0x05, 0x02]
+        }
+        return ORCTable(
+            places: ByteSlice(places, name: "ip"), at: VirtualAddress(start), entries: ByteSlice(entries, name: "orc"),
+            format: ORCFormat(layout: .typed), isFinal: true)
+    }
+
+    @Test func entriesOutOfOrderLoseOnlyTheCodeAroundThem() throws {
+        let code = start - 0x10000
+        #expect(table { _ in }.remark == nil)
+        for wrong in [[code + 0x9000, code + 0x9100], [code - 0x500, code - 0x400], [code, code + 0x9000]] {
+            let table = table { $0.replaceSubrange(10..<12, with: wrong) }
+            #expect(table.remark == "2 of 40 ORC entries are out of order")
+            for index in [0, 8, 12, 39] {
+                #expect(
+                    try table.row(at: VirtualAddress(code + UInt64(index) * 16 + 3))?.cfa
+                        == .register(sp, offset: Int64(8 + index)))
+            }
+            // Where they were: not the entry before, which may have ended.
+            for index in [10, 11] {
+                #expect(throws: ParseFault.self) { try table.row(at: VirtualAddress(code + UInt64(index) * 16 + 3)) }
+            }
+        }
+    }
+
+    @Test func theLastEntriesMayBeTheWrongOnes() throws {
+        let code = start - 0x10000
+        let table = table { $0[39] = code }
+        #expect(table.remark == "1 of 40 ORC entries are out of order")
+        #expect(throws: ParseFault.self) { try table.row(at: VirtualAddress(code + 38 * 16)) }
+        #expect(try table.row(at: VirtualAddress(code + 37 * 16))?.cfa == .register(sp, offset: 45))
+    }
+}

@@ -4,24 +4,36 @@ internal import Bytes
 internal import DebugModel
 
 struct BTFDecoder {
-    /// Whose type section holds the row.
+    /// Whose type section holds the row: who was asked, or its base.
     let types: BTFTypes
-    /// Who was asked: a module's BTF sees its own types and the base's.
+    /// Who was asked.
     let top: BTFTypes
     let reserve: (TypeReference) -> TypeID
 
-    /// The number of another type. Type and declaration tags (18, 17) say nothing of layout and are passed over.
+    /// The number of another type. Type tags (18) say nothing of layout and are passed over.
     private func reference(_ id: UInt32) -> TypeID {
         var current = id
         for _ in 0..<32 {
-            guard let (row, _, _) = top.row(current), row.kind == 18 else { break }
+            guard let (row, _, _) = types.row(current), row.kind == 18 else { break }
             current = row.value
         }
-        return current == 0 ? .void : reserve(TypeReference(UInt64(current)))
+        return current == 0 ? .void : reserve(top.reference(current))
     }
 
-    func decode(_ row: BTFTypes.Row, _ place: Int) -> CType {
-        let name = top.string(row.name)
+    /// Throws for a size that no such type can have.
+    func decode(_ row: BTFTypes.Row, _ place: Int) throws(ParseFault) -> CType {
+        let name = types.name(row.name)
+        let most: UInt32 =
+            switch row.kind {
+            case 1, 16: 16
+            case 6, 19: 8
+            default: .max
+            }
+        guard row.value <= most else {
+            throw ParseFault(
+                "BTF type", in: types.types.name, at: UInt64(types.types.start + place),
+                .invalid("a number of \(row.value) bytes"))
+        }
         switch row.kind {
         case 1: return .integer(integer(name, row, types.word(place + 12)))
         case 2: return .pointer(to: reference(row.value), size: 8)
@@ -75,16 +87,25 @@ struct BTFDecoder {
             }
             members.append(
                 Member(
-                    name: top.string(types.word(at)), type: reference(type), bitOffset: bitOffset, bitSize: bitSize))
+                    name: types.name(types.word(at)), type: reference(type), bitOffset: bitOffset, bitSize: bitSize))
         }
         // A last array without elements is a flexible array member; BTF writes its bound as 0.
         return AggregateType(
             kind: row.kind == 5 ? .union : .structure, name: name, size: UInt64(row.value), members: members)
     }
 
+    /// The integer behind a member's type, with its encoding, offset and width.
     private func bitField(_ id: UInt32) -> (BTFTypes.Row, UInt32)? {
-        guard let (row, owner, place) = top.row(id), row.kind == 1 else { return nil }
-        return (row, owner.word(place + 12))
+        var current = id
+        for _ in 0..<32 {
+            guard let (row, owner, place) = types.row(current) else { return nil }
+            switch row.kind {
+            case 1: return (row, owner.word(place + 12))
+            case 8, 9, 10, 11, 18: current = row.value
+            default: return nil
+            }
+        }
+        return nil
     }
 
     private func enumeration(_ name: String, _ row: BTFTypes.Row, _ place: Int) -> EnumerationType {
@@ -92,7 +113,7 @@ struct BTFDecoder {
             let at = place + 12 + 8 * index
             let raw = types.word(at + 4)
             let value = row.flag ? Int64(Int32(bitPattern: raw)) : Int64(raw)
-            return Enumerator(name: top.string(types.word(at)), value: value)
+            return Enumerator(name: types.name(types.word(at)), value: value)
         }
         return EnumerationType(name: name, size: Int(row.value), isSigned: row.flag, enumerators: values)
     }
@@ -101,7 +122,7 @@ struct BTFDecoder {
         let values = (0..<row.count).map { index -> Enumerator in
             let at = place + 12 + 12 * index
             let raw = UInt64(types.word(at + 4)) | UInt64(types.word(at + 8)) << 32
-            return Enumerator(name: top.string(types.word(at)), value: Int64(bitPattern: raw))
+            return Enumerator(name: types.name(types.word(at)), value: Int64(bitPattern: raw))
         }
         return EnumerationType(name: name, size: Int(row.value), isSigned: row.flag, enumerators: values)
     }
@@ -116,7 +137,7 @@ struct BTFDecoder {
             if index == row.count - 1, type == 0, types.word(at) == 0 {
                 variadic = true
             } else {
-                parameters.append(.init(name: top.string(types.word(at)), type: reference(type)))
+                parameters.append(.init(name: types.name(types.word(at)), type: reference(type)))
             }
         }
         return FunctionType(result: reference(row.value), parameters: parameters, isVariadic: variadic)

@@ -1,68 +1,72 @@
-// A hash of the names of one BTF blob, made of integers only.
+// Names of one BTF blob: its strings, and a hash of the types that have them.
 
 internal import Bytes
 
-/// From a name to the indices of the types that may have it. Open addressing over 32-bit hashes.
-struct BTFNames: Sendable {
-    private struct Slot {
-        var hash: UInt32
-        /// Index of the type plus one; 0 marks an empty slot.
-        var index: UInt32
+/// The string section of a blob, whose offsets go on from the base's.
+struct BTFStrings: Sendable {
+    /// Beyond what the kernel allows (KSYM_NAME_LEN, 512 since 6.1); a string section without a NUL ends there.
+    static let longest = 512
+
+    let bytes: ByteSlice
+    /// The offset of the first string, as types name it.
+    let first: UInt32
+
+    /// The offset after the last string.
+    var end: UInt32 { first &+ UInt32(truncatingIfNeeded: bytes.count) }
+
+    /// The string at an offset of these strings; nil for an offset that lies outside.
+    func text(_ offset: UInt32) -> String? {
+        guard offset >= first, Int(offset - first) < bytes.count else { return offset == 0 ? "" : nil }
+        return bytes.clamped(UInt64(offset - first), UInt64(Self.longest)).cString
     }
 
-    private let slots: [Slot]
-    private let mask: Int
+    /// The hash of the string at an offset of these strings.
+    static func hash(_ strings: RawSpan, _ start: Int) -> UInt32 {
+        var hash = NameFNV()
+        let end = min(strings.byteCount, start &+ longest)
+        var at = start
+        while at < end {
+            let byte = strings.u8(at)
+            if byte == 0 { break }
+            hash.add(byte)
+            at += 1
+        }
+        return hash.value
+    }
+}
 
-    /// `baseString` gives the strings below `firstString`, which are the base's.
+/// From a name to the indices of the types that may have it.
+struct BTFNames: Sendable {
+    private let chains: NameChains
+
+    /// `baseString` gives the strings below the first one, which are the base's.
     init(
-        places: [UInt32], types: ByteSlice, order: ByteOrder, strings: ByteSlice, firstString: UInt32,
-        baseString: (UInt32) -> String
+        places: [UInt32], types: ByteSlice, order: ByteOrder, strings: BTFStrings, baseString: (UInt32) -> String?
     ) {
-        var size = 16
-        while size < places.count * 2 { size *= 2 }
-        var slots = [Slot](repeating: Slot(hash: 0, index: 0), count: size)
-        let mask = size - 1
+        var chains = NameChains(count: places.count)
         types.withBytes { types in
-            strings.withBytes { strings in
-                for (index, place) in places.enumerated() {
-                    guard let name = types.integer(Int(place), order, as: UInt32.self), name != 0 else { continue }
-                    let hash =
-                        name >= firstString ? Self.hash(strings, Int(name - firstString)) : Self.hash(baseString(name))
-                    var slot = Int(hash) & mask
-                    while slots[slot].index != 0 { slot = (slot + 1) & mask }
-                    slots[slot] = Slot(hash: hash, index: UInt32(truncatingIfNeeded: index + 1))
+            strings.bytes.withBytes { span in
+                for index in places.indices.reversed() {
+                    guard let name = types.integer(Int(places[index]), order, as: UInt32.self), name != 0 else {
+                        continue
+                    }
+                    if name >= strings.first {
+                        chains.enter(index, hash: BTFStrings.hash(span, Int(name - strings.first)))
+                    } else if let text = baseString(name) {
+                        chains.enter(index, hash: NameFNV.of(text.utf8))
+                    }
                 }
             }
         }
-        self.slots = slots
-        self.mask = mask
+        self.chains = chains
     }
 
-    /// FNV-1a of the bytes from `start` to the NUL.
-    private static func hash(_ strings: RawSpan, _ start: Int) -> UInt32 {
-        var hash: UInt32 = 0x811c_9dc5
-        var at = start
-        while at < strings.byteCount {
-            let byte = strings.u8(at)
-            if byte == 0 { break }
-            hash = (hash ^ UInt32(byte)) &* 0x0100_0193
-            at += 1
-        }
-        return hash
-    }
-
-    private static func hash(_ name: String) -> UInt32 {
-        name.utf8.reduce(0x811c_9dc5) { ($0 ^ UInt32($1)) &* 0x0100_0193 }
-    }
-
-    /// Indices of the types whose name has the hash of `name`; the caller compares the names.
+    /// Ascending indices of the types that may be called `name`; the caller compares the names.
     func candidates(_ name: String) -> [UInt32] {
-        let hash = Self.hash(name)
         var found: [UInt32] = []
-        var slot = Int(hash) & mask
-        while slots[slot].index != 0 {
-            if slots[slot].hash == hash { found.append(slots[slot].index - 1) }
-            slot = (slot + 1) & mask
+        chains.forEach(hash: NameFNV.of(name.utf8)) {
+            found.append(UInt32(truncatingIfNeeded: $0))
+            return true
         }
         return found
     }

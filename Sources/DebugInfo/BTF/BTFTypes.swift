@@ -22,23 +22,35 @@ package final class BTFTypes: TypeSource {
 
     private let base: BTFTypes?
     let types: ByteSlice
-    private let strings: ByteSlice
+    private let strings: BTFStrings
     let order: ByteOrder
     /// Where each type stands in `types`, by id less `firstID`.
     private let places: [UInt32]
-    private let firstID: UInt32
-    private let firstString: UInt32
+    /// Types below it are the base's.
+    let firstID: UInt32
     private let names: BTFNames
-    /// Why the scan ended before the type section did; the types before that place are there.
-    package let remark: ParseFault?
+    /// What is damaged, a sentence each; all else is there.
+    package let remarks: [String]
 
     private static let magic: UInt16 = 0xeb9f
 
-    /// Reads a blob. Throws when its header is damaged; a damaged type ends the scan with a remark.
-    package init(_ blob: ByteSlice, base: BTFTypes? = nil) throws(ParseFault) {
+    /// Where a blob's numbers begin when it stands on another one: `btf.start_id` and `btf.start_str_off`.
+    package struct Start: Sendable {
+        package let id: UInt32
+        package let string: UInt32
+
+        package init(id: UInt32, string: UInt32) {
+            self.id = id
+            self.string = string
+        }
+    }
+
+    /// Reads a blob, on top of `base` if it is a split one; then its numbers go on from the base's, or begin where
+    /// `start` says. Throws when its header is damaged; what is damaged besides is left out, and said in `remarks`.
+    /// Complexity: linear, without decoding any type.
+    package init(_ blob: ByteSlice, base: BTFTypes? = nil, start: Start? = nil) throws(ParseFault) {
         // The magic tells the byte order.
-        let swapped = blob.hasBytes([0xeb, 0x9f])
-        order = swapped ? .big : .little
+        order = blob.hasBytes([0xeb, 0x9f]) ? .big : .little
         var cursor = Cursor(blob, order: order)
         let magic = try cursor.u16("BTF magic")
         guard magic == Self.magic else { throw cursor.fault("BTF magic", .invalid("0x\(hex(UInt64(magic)))"), back: 2) }
@@ -46,57 +58,38 @@ package final class BTFTypes: TypeSource {
         guard version == 1 else { throw cursor.fault("BTF version", .unsupported("version \(version)"), back: 1) }
         _ = try cursor.u8("BTF flags")
         let headerSize = UInt64(try cursor.u32("hdr_len"))
-        let typeOffset = UInt64(try cursor.u32("type_off"))
+        let typeOffset = headerSize + UInt64(try cursor.u32("type_off"))
         let typeSize = UInt64(try cursor.u32("type_len"))
-        let stringOffset = UInt64(try cursor.u32("str_off"))
+        let stringOffset = headerSize + UInt64(try cursor.u32("str_off"))
         let stringSize = UInt64(try cursor.u32("str_len"))
-        types = try blob.sub(headerSize + typeOffset, typeSize, "BTF types")
-        strings = try blob.sub(headerSize + stringOffset, stringSize, "BTF strings")
-        self.base = base
-        firstID = base?.endID ?? 1
-        firstString = base?.endString ?? 0
-        (places, remark) = Self.scan(types, order)
-        names = BTFNames(places: places, types: types, order: order, strings: strings, firstString: firstString) {
-            base?.string($0) ?? ""
+        var remarks: [String] = []
+        types = blob.clamped(typeOffset, typeSize)
+        if UInt64(types.count) < typeSize {
+            remarks.append("the type section of BTF is cut short: \(types.count) of \(typeSize) bytes are there")
         }
+        let text = blob.clamped(stringOffset, stringSize)
+        if UInt64(text.count) < stringSize {
+            remarks.append("the string section of BTF is cut short: \(text.count) of \(stringSize) bytes are there")
+        }
+        self.base = base
+        firstID = base == nil ? 1 : start?.id ?? base?.endID ?? 1
+        strings = BTFStrings(bytes: text, first: base == nil ? 0 : start?.string ?? base?.strings.end ?? 0)
+        var scan = BTFScan(types, order, first: firstID)
+        if let fault = scan.fault { remarks.append("BTF ends after \(scan.places.count) types: \(fault)") }
+        scan.check(
+            types, order, endString: strings.end, endID: firstID &+ UInt32(truncatingIfNeeded: scan.places.count))
+        if scan.badNames > 0 { remarks.append("\(scan.badNames) names in BTF lie outside its strings") }
+        if scan.badTypes > 0 { remarks.append("\(scan.badTypes) references in BTF are to types that are not there") }
+        places = scan.places
+        self.remarks = remarks
+        names = BTFNames(places: places, types: types, order: order, strings: strings) { base?.string($0) }
     }
 
     /// The id after the last one.
     package var endID: UInt32 { firstID &+ UInt32(truncatingIfNeeded: places.count) }
-    private var endString: UInt32 { firstString &+ UInt32(truncatingIfNeeded: strings.count) }
 
-    private static func scan(_ types: ByteSlice, _ order: ByteOrder) -> ([UInt32], ParseFault?) {
-        types.withBytes { span in
-            var places: [UInt32] = []
-            places.reserveCapacity(span.byteCount / 40)
-            var at = 0
-            while at < span.byteCount {
-                guard let info = span.integer(at + 4, order, as: UInt32.self),
-                    let size = size(kind: info >> 24 & 0x1f, count: Int(info & 0xffff)), at + size <= span.byteCount
-                else {
-                    let fault = ParseFault(
-                        "BTF type \(places.count + 1)", in: types.name, at: UInt64(types.start + at),
-                        .invalid("an unknown kind, or a type that is cut short"))
-                    return (places, fault)
-                }
-                places.append(UInt32(truncatingIfNeeded: at))
-                at += size
-            }
-            return (places, nil)
-        }
-    }
-
-    /// Bytes of a type with what follows it; nil for a kind that is not known.
-    private static func size(kind: UInt32, count: Int) -> Int? {
-        switch kind {
-        case 1, 14, 17: 16
-        case 2, 7, 8, 9, 10, 11, 12, 16, 18: 12
-        case 3: 24
-        case 4, 5, 15, 19: 12 + 12 * count
-        case 6, 13: 12 + 8 * count
-        default: nil
-        }
-    }
+    /// How many types there are, without the base's.
+    package var count: Int { places.count }
 
     /// The row of an id, here or in the base; nil for void and for what is not there.
     func row(_ id: UInt32) -> (row: Row, owner: BTFTypes, place: Int)? {
@@ -116,10 +109,14 @@ package final class BTFTypes: TypeSource {
     func word(_ place: Int) -> UInt32 { types.withBytes { $0.integer(place, order, as: UInt32.self) ?? 0 } }
 
     /// The string at an offset, here or in the base.
-    func string(_ offset: UInt32) -> String {
-        guard offset >= firstString else { return base?.string(offset) ?? "" }
-        return strings.clamped(UInt64(offset - firstString), 4096).cString
+    /// Nil when there is none.
+    func string(_ offset: UInt32) -> String? {
+        guard offset >= strings.first else { return base?.string(offset) }
+        return strings.text(offset)
     }
+
+    /// The name at an offset; a name that is lost is one that no lookup finds, and no anonymous one.
+    func name(_ offset: UInt32) -> String { string(offset) ?? "?" }
 
     package func find(_ kind: TypeKind, _ name: String) throws -> [TypeReference] {
         var found: [TypeReference] = []
@@ -137,7 +134,8 @@ package final class BTFTypes: TypeSource {
             }
         }
         let result = found.isEmpty ? declared : found
-        return try result.isEmpty ? base?.find(kind, name) ?? [] : result
+        guard result.isEmpty, let base else { return result }
+        return try base.find(kind, name).map { TypeReference($0.rawValue, isOfBase: true) }
     }
 
     package func names(_ kind: TypeKind) throws -> [String] {
@@ -151,7 +149,7 @@ package final class BTFTypes: TypeSource {
                 case .enumeration: row.kind == 6 || row.kind == 19
                 case .ordinary: row.kind == 1 || row.kind == 8 || row.kind == 16
                 }
-            if matches { result.insert(string(row.name)) }
+            if matches { result.insert(name(row.name)) }
         }
         return Array(result)
     }
@@ -161,7 +159,7 @@ package final class BTFTypes: TypeSource {
         for index in names.candidates(name) {
             let id = firstID &+ index
             guard let (row, _, _) = row(id), row.kind == 14, string(row.name) == name else { continue }
-            return (TypeReference(UInt64(row.value)), sectionOffset(ofVariable: id) ?? 0)
+            return (reference(row.value), sectionOffset(ofVariable: id) ?? 0)
         }
         return nil
     }
@@ -182,18 +180,21 @@ package final class BTFTypes: TypeSource {
     package func function(named name: String) -> TypeReference? {
         for index in names.candidates(name) {
             guard let (row, _, _) = row(firstID &+ index), row.kind == 12, string(row.name) == name else { continue }
-            return TypeReference(UInt64(row.value))
+            return reference(row.value)
         }
         return nil
     }
+
+    /// How a type is named: one of the base's is the same type whoever refers to it.
+    func reference(_ id: UInt32) -> TypeReference { TypeReference(UInt64(id), isOfBase: base != nil && id < firstID) }
 
     package func load(_ reference: TypeReference, reserve: (TypeReference) -> TypeID) throws -> CType {
         guard let id = UInt32(exactly: reference.rawValue), let (row, owner, place) = row(id) else {
             throw ParseFault(
                 "BTF type \(reference.rawValue)", in: types.name, at: 0, .invalid("there are \(endID) types"))
         }
-        return withoutActuallyEscaping(reserve) {
-            BTFDecoder(types: owner, top: self, reserve: $0).decode(row, place)
+        return try withoutActuallyEscaping(reserve) {
+            try BTFDecoder(types: owner, top: self, reserve: $0).decode(row, place)
         }
     }
 }

@@ -15,19 +15,28 @@ package struct ORCTable: UnwindSource {
     /// The order by address, when the arrays are not in it already: a module's file is sorted when it is loaded.
     private let order: [UInt32]?
     package let count: Int
+    /// In a table that must be in order: the rows that are not, ascending. They are not in `order`.
+    private let misplaced: [UInt32]
+
+    /// What is damaged, a sentence.
+    package var remark: String? {
+        misplaced.isEmpty ? nil : "\(misplaced.count) of \(count + misplaced.count) ORC entries are out of order"
+    }
 
     /// `places` is `.orc_unwind_ip` (relocated, if it comes from a relocatable file), `address` where its first byte
     /// is in the running kernel; `entries` is `.orc_unwind`. Arrays of different lengths are cut to the shorter one.
-    /// Complexity: linear; sorts when necessary.
-    package init(places: ByteSlice, at address: VirtualAddress, entries: ByteSlice, format: ORCFormat) {
+    /// `isFinal` says that the kernel has sorted it (in its memory), so that entries out of order are damage: those
+    /// are left out, with what they may have said. Complexity: linear; sorts when necessary.
+    package init(
+        places: ByteSlice, at address: VirtualAddress, entries: ByteSlice, format: ORCFormat, isFinal: Bool = false
+    ) {
         self.places = places
         placesAddress = address.rawValue
         self.entries = entries
         self.format = format
         let count = min(places.count / 4, entries.count / 6, Int(UInt32.max))
-        self.count = count
         let start = address.rawValue
-        order = places.withBytes { span -> [UInt32]? in
+        (order, misplaced) = places.withBytes { span -> ([UInt32]?, [UInt32]) in
             var previous: UInt64 = 0
             var sorted = true
             for index in 0..<count {
@@ -35,9 +44,41 @@ package struct ORCTable: UnwindSource {
                 if place < previous { sorted = false }
                 previous = place
             }
-            guard !sorted else { return nil }
-            return entries.withBytes { entries in Self.sort(span, entries, count, start, format) }
+            if sorted { return (nil, []) }
+            if isFinal { return Self.longestRise(count) { Self.place(span, $0, start) } }
+            return (entries.withBytes { entries in Self.sort(span, entries, count, start, format) }, [])
         }
+        self.count = count - misplaced.count
+    }
+
+    /// The most rows that ascend, and the others: what is left when a few rows were overwritten.
+    /// Complexity: n log n (patience sorting).
+    private static func longestRise(_ count: Int, place: (Int) -> UInt64) -> ([UInt32], [UInt32]) {
+        // By length: the row with the lowest place that ends a rise of that length; by row: the one before it.
+        var ends: [UInt32] = []
+        var before = [UInt32](repeating: .max, count: count)
+        for row in 0..<count {
+            let here = place(row)
+            var low = 0
+            var high = ends.count
+            while low < high {
+                let middle = (low + high) / 2
+                if place(Int(ends[middle])) <= here { low = middle + 1 } else { high = middle }
+            }
+            if low > 0 { before[row] = ends[low - 1] }
+            let number = UInt32(truncatingIfNeeded: row)
+            if low == ends.count { ends.append(number) } else { ends[low] = number }
+        }
+        var kept: [UInt32] = []
+        var current = ends.last ?? .max
+        while current != .max {
+            kept.append(current)
+            current = before[Int(current)]
+        }
+        kept.reverse()
+        var isKept = [Bool](repeating: false, count: count)
+        for row in kept { isKept[Int(row)] = true }
+        return (kept, (0..<count).filter { !isKept[$0] }.map { UInt32(truncatingIfNeeded: $0) })
     }
 
     @inline(__always)
@@ -82,6 +123,7 @@ package struct ORCTable: UnwindSource {
             lastIndex(atMost: address.rawValue, count: count) { Self.place(span, row($0), placesAddress) }
         }
         guard let index else { return nil }
+        try checkOrder(after: index)
         var cursor = Cursor(entries, order: .little, at: row(index) * 6)
         let entry = ORCEntry(
             spOffset: try cursor.s16("sp_offset"), bpOffset: try cursor.s16("bp_offset"),
@@ -91,5 +133,18 @@ package struct ORCTable: UnwindSource {
             throw cursor.fault("ORC entry", .invalid("register or type of bits 0x\(hex(UInt64(entry.bits)))"), back: 6)
         }
         return row
+    }
+
+    /// Throws when rows were left out between this position and the next: one of them may have said what holds here.
+    private func checkOrder(after position: Int) throws(ParseFault) {
+        guard !misplaced.isEmpty else { return }
+        let next = position + 1 < count ? UInt32(truncatingIfNeeded: row(position + 1)) : .max
+        let here = UInt32(truncatingIfNeeded: row(position))
+        let first =
+            lastIndex(atMost: UInt64(here), count: misplaced.count) { UInt64(misplaced[$0]) }.map { $0 + 1 } ?? 0
+        guard first < misplaced.count, misplaced[first] < next else { return }
+        throw ParseFault(
+            "ORC entry \(misplaced[first])", in: places.name, at: UInt64(misplaced[first]) * 4,
+            .invalid("it is out of order"))
     }
 }

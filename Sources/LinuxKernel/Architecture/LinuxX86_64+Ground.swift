@@ -8,6 +8,9 @@ internal import Memory
 internal import Target
 
 extension LinuxX86_64 {
+    /// Tables of this many kernels are looked into.
+    private static let mostCopies = 8
+
     /// One way in which the image may lie: PA = VA - imageMap + physicalBase.
     private struct Candidate {
         let offset: UInt64
@@ -40,14 +43,22 @@ extension LinuxX86_64 {
             if let found { return found }
             throw OpeningError("the kernel of \(image.path) is not in this dump: its linux_banner is nowhere in memory")
         }
-        if let hit = KallsymsSearch(memory: memory).find() {
-            journal.note("kallsyms in memory, its token table around \(hit.place)")
-            searchBanner(hit.symbols, memory) { candidate in
-                found = settle(candidate, info, image, hit.symbols, memory, journal)
+        // Free memory may hold the tables of an earlier kernel: only those are taken that lead to page tables.
+        let search = KallsymsSearch(memory: memory)
+        var copies = 0
+        search.find { symbols, place in
+            journal.note("kallsyms in memory, its token table around \(place)")
+            searchBanner(symbols, memory) { candidate in
+                found = settle(candidate, info, image, symbols, memory, journal)
                 return found != nil
             }
-            if let found { return found }
+            if found == nil { journal.note("the kallsyms around \(place) are not the running kernel's") }
+            copies += 1
+            // Each costs a look through all memory.
+            return found != nil || copies == Self.mostCopies
         }
+        if let remark = search.remark { journal.note(remark) }
+        if let found { return found }
         throw OpeningError(
             "the kernel was not found in memory: no VMCOREINFO, no kallsyms, and no vmlinux (-s) to look for")
     }

@@ -53,7 +53,7 @@ final class ModuleDebug: Sendable {
             if let known { return known }
             var found: ELFSymbols?
             do { found = try readSymbols() } catch {
-                journal.note("module \(module.name): its symbols cannot be read: \(error)")
+                journal.remark("module \(module.name): its symbols cannot be read: \(error)")
             }
             known = .some(found)
             return found
@@ -90,7 +90,7 @@ final class ModuleDebug: Sendable {
             if let known { return known }
             var found: ORCTable?
             do { found = try readORC() } catch {
-                journal.note("module \(module.name): its ORC table cannot be read: \(error)")
+                journal.remark("module \(module.name): its ORC table cannot be read: \(error)")
             }
             known = .some(found)
             return found
@@ -102,13 +102,21 @@ final class ModuleDebug: Sendable {
         let arch = try module.value["arch"]
         guard arch.has("num_orcs") else { return nil }
         let count = try arch["num_orcs"].unsigned()
-        guard count > 0, count < 1 << 24 else { return nil }
+        guard count > 0, count < 1 << 22 else { return nil }
         let space = module.value.target.space
         let places = try arch["orc_unwind_ip"].pointer()
-        return ORCTable(
+        let table = ORCTable(
             places: try space.read(places, count: Int(count) * 4), at: places,
-            entries: try space.read(try arch["orc_unwind"].pointer(), count: Int(count) * 6), format: format)
+            entries: try space.read(try arch["orc_unwind"].pointer(), count: Int(count) * 6), format: format,
+            isFinal: true)
+        if let remark = table.remark { journal.remark("module \(module.name): \(remark)") }
+        return table
     }
+}
+
+extension ModuleDebug {
+    /// Whether its file says what types it has; if not, its BTF does.
+    var hasTypes: Bool { sources?.types != nil }
 }
 
 extension ModuleDebug: TypeSource {

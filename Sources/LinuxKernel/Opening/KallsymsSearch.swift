@@ -16,16 +16,27 @@ internal import Bytes
 internal import DebugInfo
 internal import Memory
 
-struct KallsymsSearch {
-    let memory: any PhysicalMemory
+final class KallsymsSearch {
+    private let memory: any PhysicalMemory
 
     /// Names of the largest kernels are some 8 MiB.
     private static let reach: UInt64 = 24 << 20
     private static let digits: [UInt8] = (0x30...0x39).flatMap { [UInt8($0), 0] }
+    /// How often the digits may be looked around, and how many names read in vain, before the search gives up: a
+    /// dump's memory may be made to look like tables everywhere. Real dumps have a handful of hits, and a few
+    /// thousand numbers in vain.
+    private var hitsLeft = 1 << 14
+    private var namesLeft = 1 << 28
+    /// Why the search ended early.
+    private(set) var remark: String?
 
-    /// The first set of tables from `start` on that hold together, with where it was found; nil when there is none.
-    func find(from start: PhysicalAddress = PhysicalAddress(0)) -> (symbols: Kallsyms, place: PhysicalAddress)? {
-        var found: (Kallsyms, PhysicalAddress)?
+    init(memory: any PhysicalMemory) { self.memory = memory }
+
+    /// Calls `accept` with each set of tables that hold together, and where, until it returns true; those in pages
+    /// before `start` are left out. Memory may hold an earlier kernel's tables, and copies: the caller verifies.
+    func find(
+        from start: PhysicalAddress = PhysicalAddress(0), accept: (_ symbols: Kallsyms, PhysicalAddress) -> Bool
+    ) {
         var tail: [UInt8] = []
         var expected: PhysicalAddress?
         memory.forEachSavedPage { base in
@@ -42,17 +53,18 @@ struct KallsymsSearch {
                 : Self.hits(ByteSlice(carried + page.clamped(0, 32).array, name: "memory")).map { $0 - carried.count }
                     + Self.hits(page)
             for hit in Set(hits).sorted() {
-                let place = PhysicalAddress(base.rawValue &+ UInt64(bitPattern: Int64(hit)))
-                if let symbols = tables(aroundDigits: place) {
-                    found = (symbols, place)
+                guard hitsLeft > 0, namesLeft > 0 else {
+                    remark = "too much in memory looks like kallsyms; the search ended at \(base)"
                     return false
                 }
+                hitsLeft -= 1
+                let place = PhysicalAddress(base.rawValue &+ UInt64(bitPattern: Int64(hit)))
+                if let symbols = tables(aroundDigits: place), accept(symbols, place) { return false }
             }
             tail = page.clamped(UInt64(max(page.count - 19, 0)), 19).array
             expected = base.advanced(by: UInt64(memory.pageSize))
             return true
         }
-        return found
     }
 
     /// Offsets at which the ten tokens begin.
@@ -84,22 +96,36 @@ struct KallsymsSearch {
         let indexPlace = PhysicalAddress((table.rawValue &+ size &+ 7) & ~7)
         guard let tokenBytes = read(table, size) else { return nil }
         // The names lie before the tokens, in what is there of the reach.
+        let lowest = firstSaved(below: table)
         var below: UInt64 = 1 << 16
         var tried: UInt64 = 0
-        while tried < Self.reach {
-            let distance = min(below, table.rawValue)
-            guard let window = read(PhysicalAddress(table.rawValue - distance), distance) else { break }
+        while namesLeft > 0 {
+            let distance = min(below, Self.reach, table.rawValue - lowest.rawValue)
+            guard distance > tried, let window = read(PhysicalAddress(table.rawValue - distance), distance) else {
+                break
+            }
             if let symbols = search(
                 window, from: tried, table: table, tokens: tokenBytes, index: index,
                 behind: indexPlace.advanced(by: UInt64(512)))
             {
                 return symbols
             }
-            guard distance == below else { break }
-            tried = below
+            tried = distance
             below *= 4
         }
         return nil
+    }
+
+    /// The start of the run of saved pages that `place` lies in, as far as the reach.
+    private func firstSaved(below place: PhysicalAddress) -> PhysicalAddress {
+        let size = UInt64(memory.pageSize)
+        var first = place.pageStart(memory.pageSize)
+        while place.rawValue - first.rawValue < Self.reach, first.rawValue >= size,
+            (try? memory.page(containing: PhysicalAddress(first.rawValue - size))) != nil
+        {
+            first = PhysicalAddress(first.rawValue - size)
+        }
+        return first
     }
 
     /// The token table around token 48: its start, its size, and the index behind it.
@@ -141,7 +167,7 @@ struct KallsymsSearch {
         var at = window.count - 16 - Int(min(tried, UInt64(window.count)))
         // Labels are aligned to 8, as addresses.
         at -= Int((start &+ UInt64(max(at, 0))) & 7)
-        while at >= 0 {
+        while at >= 0, namesLeft > 0 {
             let number = window.withBytes { $0.little(at, as: UInt64.self) } ?? 0
             // A name takes at least two bytes, and the markers four for each 256.
             if number >= 256, number < UInt64((window.count - at) / 2),
@@ -164,7 +190,7 @@ struct KallsymsSearch {
                     else { continue }
                     tables.offsets = bytes
                     tables.relativeBase = relative
-                    if let symbols = try? Kallsyms(tables), symbols.remark == nil { return symbols }
+                    if let symbols = try? Kallsyms(tables), symbols.remarks.isEmpty { return symbols }
                 }
             }
             at -= 8
@@ -187,6 +213,7 @@ struct KallsymsSearch {
                 at += (wide ? 2 : 1) + length
                 number += 1
             }
+            namesLeft -= number
             guard number == count else { continue }
             let markers = start + (at - start + 7) & ~7
             if span.little(markers, as: UInt32.self) == 0,

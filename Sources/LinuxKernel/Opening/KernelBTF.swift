@@ -7,7 +7,7 @@ internal import DebugModel
 /// BTF as a source of types and of variables. References up to 2^32 are BTF ids; those beyond stand for types that
 /// the table of globals needs and BTF cannot name: a pointer to, or an array of, another one.
 final class KernelBTF: TypeSource, VariableSource {
-    private let btf: BTFTypes
+    let btf: BTFTypes
     private let symbols: any SymbolSource
     private let globals: [String: String]
 

@@ -17,16 +17,22 @@ struct LinuxOpening {
 
     /// `own`: types and variables of the kernel's own memory, beside a symbol file that has them too.
     init(
-        space: AddressSpace, sources: DebugSources, own: DebugSources?, specimen: Specimen, release: String?,
-        machine: any Machine, journal: Journal
+        memory: MemorySources, sources: DebugSources, own: DebugSources?, specimen: Specimen, release: String?,
+        machine: any Machine
     ) throws {
+        let (space, journal) = (memory.space, memory.journal)
         journal.note("symbols and types: \(sources.name)")
         if let own { journal.note("types of what is walked: \(own.name)") }
         let both = [own].compactMap { $0 } + [sources]
         func target(_ files: [DebugSources], _ perCPU: PerCPUAreas = PerCPUAreas(offsets: [])) -> Target {
             let types = TypeGraph()
-            let debug = files.map { file in
-                Target.LoadedDebug(sources: file, typeSource: file.types.map { types.add($0) })
+            var kernelBTF: Int?
+            var debug: [Target.LoadedDebug] = []
+            for file in files {
+                // A module's BTF goes on from the kernel's; beside a kernel of DWARF its base is a thing of its own.
+                let number = file.types.map { types.add($0, over: $0 is ModuleBTF ? kernelBTF : nil) }
+                if file.types is KernelBTF { kernelBTF = number }
+                debug.append(Target.LoadedDebug(sources: file, typeSource: number))
             }
             return Target(
                 machine: machine, space: space, types: types,
@@ -41,12 +47,19 @@ struct LinuxOpening {
         }
         if !modules.modules.isEmpty { journal.note("\(modules.modules.count) modules on the list") }
         let format = Self.orcFormat(base, journal)
-        let loaded = modules.modules.map { module -> DebugSources in
+        let kernelTypes = both.lazy.compactMap { $0.types as? KernelBTF }.first?.btf
+        let blobs = ModuleBTFList(
+            base, base: { try kernelTypes ?? memory.btf(base.symbols) }, journal: journal)
+        let loaded = modules.modules.flatMap { module -> [DebugSources] in
             let debug = ModuleDebug(
                 module, files: specimen.files, release: release, orcFormat: format, journal: journal)
-            return DebugSources(
-                name: module.name, types: debug, variables: debug, code: debug, symbols: debug,
-                unwind: [debug, ModuleCallFrames(debug: debug)])
+            let btf = ModuleBTF(debug, list: blobs, journal: journal)
+            return [
+                DebugSources(
+                    name: module.name, types: debug, variables: debug, code: debug, symbols: debug,
+                    unwind: [debug, ModuleCallFrames(debug: debug)]),
+                DebugSources(name: "BTF of \(module.name)", types: btf, variables: btf),
+            ]
         }
         self.modules = modules
         model = target(both + loaded, areas)

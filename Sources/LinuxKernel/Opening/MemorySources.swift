@@ -7,7 +7,7 @@ internal import Memory
 internal import Target
 
 /// Reads the kernel's own tables through its page tables.
-struct MemorySources {
+struct MemorySources: Sendable {
     let space: AddressSpace
     let ground: Ground
     let journal: Journal
@@ -15,19 +15,21 @@ struct MemorySources {
     /// The sources that the kernel's memory holds. Throws when there are no symbols, without which nothing works.
     func load() throws -> DebugSources {
         let symbols = try ground.kallsyms ?? kallsyms()
-        journal.note("kallsyms: \(symbols.count) symbols" + (symbols.remark.map { "; " + $0 } ?? ""))
+        journal.note("kallsyms: \(symbols.count) symbols")
+        for remark in symbols.remarks { journal.remark(remark) }
         var sources = DebugSources(name: "the kernel's own kallsyms, BTF and ORC", symbols: symbols)
         do {
-            let btf = try btf(symbols)
+            let btf = try btf(SymbolTable([symbols]))
             let types = KernelBTF(btf, symbols: symbols)
             sources.types = types
             sources.variables = types
-            journal.note("BTF: \(btf.endID - 1) types" + (btf.remark.map { "; \($0)" } ?? ""))
+            journal.note("BTF: \(btf.count) types")
+            for remark in btf.remarks { journal.remark(remark) }
             let graph = TypeGraph()
             graph.add(btf)
             if let orc = orc(symbols, graph) { sources.unwind = [orc] }
         } catch {
-            journal.note("BTF cannot be used: \(error)")
+            journal.remark("BTF cannot be used, so that types are unknown: \(error)")
         }
         return sources
     }
@@ -35,7 +37,7 @@ struct MemorySources {
     private var info: VMCoreInfo? { ground.info }
 
     private func read(_ address: VirtualAddress, _ count: UInt64) throws -> ByteSlice {
-        guard let size = Int(exactly: count), size < 1 << 28 else {
+        guard let size = Int(exactly: count), size < 1 << 26 else {
             throw ValueError.absent("a table of \(count) bytes at \(address)")
         }
         return try space.read(address, count: size)
@@ -46,14 +48,7 @@ struct MemorySources {
         guard let names = info?.symbol("kallsyms_names"), let number = info?.symbol("kallsyms_num_syms"),
             let tokens = info?.symbol("kallsyms_token_table"), let index = info?.symbol("kallsyms_token_index")
         else {
-            // Before 6.0 it does not say. The image is the first place to look, and all memory the second.
-            let image = try? space.translate(VirtualAddress((info?.symbol("_stext")?.rawValue ?? 0) & ~0xfff))
-            let search = KallsymsSearch(memory: space.memory)
-            guard let hit = image.flatMap({ search.find(from: $0) }) ?? search.find() else {
-                throw OpeningError("kallsyms is nowhere in memory")
-            }
-            journal.note("VMCOREINFO does not name kallsyms; its token table is around \(hit.place)")
-            return hit.symbols
+            return try search()
         }
         let count = try space.unsigned(number, size: 4)
         guard count > 0, count < 1 << 24, tokens > names else { throw OpeningError("kallsyms_num_syms is \(count)") }
@@ -77,19 +72,44 @@ struct MemorySources {
     /// or it is damaged.
     func types(_ symbols: any SymbolSource) -> DebugSources? {
         do {
-            let btf = try btf(symbols)
-            if let remark = btf.remark { throw remark }
+            let btf = try btf(SymbolTable([symbols]))
+            for remark in btf.remarks { journal.remark(remark) }
+            if !btf.remarks.isEmpty { return nil }
             let types = KernelBTF(btf, symbols: symbols)
-            return DebugSources(name: "the kernel's own BTF (\(btf.endID - 1) types)", types: types, variables: types)
+            return DebugSources(name: "the kernel's own BTF (\(btf.count) types)", types: types, variables: types)
         } catch {
-            journal.note("BTF cannot be used: \(error)")
+            journal.note("the kernel's own BTF cannot be used: \(error)")
             return nil
         }
     }
 
-    private func btf(_ symbols: any SymbolSource) throws -> BTFTypes {
-        guard let start = symbols.symbols(named: "__start_BTF").first?.address,
-            let stop = symbols.symbols(named: "__stop_BTF").first?.address
+    /// Before 6.0 VMCOREINFO does not say where they are. The image is the first place to look, and all memory the
+    /// second; tables whose `_stext` is elsewhere are an earlier kernel's.
+    private func search() throws -> Kallsyms {
+        let text = info?.symbol("_stext")
+        let image = text.flatMap { try? space.translate(VirtualAddress($0.rawValue & ~0xfff)) }
+        let search = KallsymsSearch(memory: space.memory)
+        var found: Kallsyms?
+        for start in [image, PhysicalAddress(0)].compactMap({ $0 }) where found == nil {
+            search.find(from: start) { symbols, place in
+                if let text, let own = symbols.symbols(named: "_stext").first, own.address != text {
+                    journal.note("the kallsyms around \(place) are not the running kernel's")
+                    return false
+                }
+                journal.note("VMCOREINFO does not name kallsyms; its token table is around \(place)")
+                found = symbols
+                return true
+            }
+        }
+        if let remark = search.remark { journal.note(remark) }
+        guard let found else { throw OpeningError("kallsyms is nowhere in memory") }
+        return found
+    }
+
+    /// The kernel's BTF, between the symbols that bound it.
+    func btf(_ symbols: SymbolTable) throws -> BTFTypes {
+        guard let start = symbols.symbol(named: "__start_BTF")?.address,
+            let stop = symbols.symbol(named: "__stop_BTF")?.address
         else { throw OpeningError("kallsyms has no __start_BTF: the kernel was built without BTF") }
         return try BTFTypes(try read(start, stop.distance(from: start)))
     }
@@ -109,11 +129,13 @@ struct MemorySources {
         journal.note("ORC: \(decided.why)")
         guard let format = decided.format else { return nil }
         do {
-            return ORCTable(
+            let table = ORCTable(
                 places: try read(places, placesEnd.distance(from: places)), at: places,
-                entries: try read(entries, entriesEnd.distance(from: entries)), format: format)
+                entries: try read(entries, entriesEnd.distance(from: entries)), format: format, isFinal: true)
+            if let remark = table.remark { journal.remark(remark) }
+            return table
         } catch {
-            journal.note("ORC cannot be read: \(error)")
+            journal.remark("ORC cannot be read: \(error)")
             return nil
         }
     }

@@ -1,6 +1,7 @@
 // VMCOREINFO: what the kernel itself wrote down for whoever reads its dump.
 
 internal import Bytes
+internal import DebugModel
 internal import Memory
 
 /// The lines of VMCOREINFO (kernel/vmcore_info.c; kernel/crash_core.c before 6.9). Bases differ by kind: SYMBOL and
@@ -43,6 +44,20 @@ struct VMCoreInfo: Sendable {
 
     func symbol(_ name: String) -> VirtualAddress? {
         values["SYMBOL(\(name))"].flatMap { UInt64($0, radix: 16) }.map { VirtualAddress($0) }
+    }
+
+    /// The first symbol that is elsewhere in an image than this says, when it is loaded `offset` bytes above its link
+    /// addresses: the image is another build's then. Nil when all that both know agree.
+    func disagreement(with image: any KernelImage, offset: UInt64) -> String? {
+        for (key, value) in values {
+            guard key.hasPrefix("SYMBOL("), key.hasSuffix(")"), let said = UInt64(value, radix: 16) else { continue }
+            let name = String(key.dropFirst(7).dropLast())
+            // What is exported under this name is the value of a variable, not its address.
+            guard name != "vmemmap", let linked = image.address(of: name) else { continue }
+            let here = linked.rawValue &+ offset
+            if here != said { return "\(name) is at 0x\(hex(said)) and not at 0x\(hex(here))" }
+        }
+        return nil
     }
 
     func number(_ name: String) -> Int64? {

@@ -1,0 +1,175 @@
+import Bytes
+import DebugModel
+import FixtureKit
+import Testing
+
+@testable import DebugInfo
+
+private let image: UInt64 = 0xffff_ffff_8100_0000
+
+/// A kernel of `count` functions and a few special names.
+private func builder(_ count: Int = 600, absolute: Bool = true, long: Bool = true) -> KallsymsBuilder {
+    var builder = KallsymsBuilder()
+    builder.isAbsolutePerCPU = absolute
+    builder.hasLongLengths = long
+    if absolute {
+        builder.add("A", "fixed_percpu_data", 0)
+        builder.add("D", "runqueues", 0x1a40)
+    }
+    builder.add("T", "_text", image)
+    builder.add("T", "_stext", image)
+    for index in 0..<count {
+        builder.add(index % 2 == 0 ? "t" : "T", "sys_number\(index)_call", image + 64 + UInt64(index) * 16)
+    }
+    builder.add("W", String(repeating: "long_piece_of_a_name_", count: 6) + "end", image + 0x10_0000)
+    builder.add("d", String(repeating: "x", count: 140), image + 0x10_0040)
+    builder.add("B", "last", image + 0x10_0080)
+    return builder
+}
+
+private func tables(_ builder: KallsymsBuilder, _ change: (inout [UInt8], KallsymsBuilder.Image) -> Void = { _, _ in })
+    -> KallsymsTables
+{
+    let built = builder.build()
+    var bytes = built.bytes
+    change(&bytes, built)
+    let slice = ByteSlice(bytes, name: "kallsyms")
+    let count = builder.symbols.count
+    func part(_ from: String, _ size: Int) -> ByteSlice { slice.clamped(UInt64(built[from]), UInt64(size)) }
+    return KallsymsTables(
+        count: count, names: part("names", built["token_table"] - built["names"]),
+        tokens: part("token_table", built["token_index"] - built["token_table"]), tokenIndex: part("token_index", 512),
+        offsets: part("offsets", count * 4), relativeBase: builder.relativeBase)
+}
+
+@Suite struct KallsymsTests {
+    @Test(
+        "both orders, with absolute per-CPU values and without", arguments: KallsymsBuilder.Order.allCases,
+        [true, false])
+    func layouts(_ order: KallsymsBuilder.Order, _ absolute: Bool) throws {
+        var builder = builder(absolute: absolute)
+        builder.order = order
+        let symbols = try Kallsyms(tables(builder))
+        #expect(symbols.remarks.isEmpty && symbols.count == builder.symbols.count)
+        for (letter, name, value) in builder.symbols {
+            let found = try #require(symbols.symbols(named: name).first)
+            #expect(found.address.rawValue == value)
+            #expect((found.binding == .local) == letter.isLowercase)
+        }
+        let here = try #require(symbols.symbol(covering: VirtualAddress(image + 64 + 16 * 7 + 3)))
+        #expect(here.name == "sys_number7_call" && here.size == 16 && here.kind == .function)
+        #expect(symbols.symbol(covering: VirtualAddress(image))?.name == "_text" || !absolute)
+        if absolute {
+            #expect(symbols.symbols(named: "runqueues").first?.kind == .perCPU)
+        }
+        var all: [String] = []
+        symbols.forEach { all.append($0.name) }
+        #expect(all == builder.symbols.map(\.name))
+        #expect(symbols.symbols(named: "nobody").isEmpty)
+        #expect(symbols.symbol(covering: VirtualAddress(0x1000)) == nil)
+    }
+
+    @Test("lengths of 128 and more take one byte or two, as the markers say", arguments: [true, false])
+    func lengths(_ long: Bool) throws {
+        var builder = builder(300, long: long)
+        builder.tokens = [0x01: "sys_"]
+        let symbols = try Kallsyms(tables(builder))
+        #expect(symbols.remarks.isEmpty)
+        #expect(symbols.symbols(named: String(repeating: "x", count: 140)).count == 1)
+        #expect(symbols.symbols(named: "last").first?.address.rawValue == image + 0x10_0080)
+    }
+
+    @Test func aTokenTableCutShortLosesTheNamesThatUseIt() throws {
+        var cut = tables(builder())
+        // Everything from `y` on; "sys_" is token 1 and stays.
+        let place = try #require(cut.tokenIndex.withBytes { $0.little(0x79 * 2, as: UInt16.self) })
+        cut.tokens = cut.tokens.clamped(0, UInt64(place))
+        let symbols = try Kallsyms(cut)
+        #expect(
+            symbols.remarks.contains { $0.contains("token") } && symbols.remarks.contains { $0.contains("names of") })
+        #expect(symbols.symbols(named: "sys_number7_call").count == 1)
+        let long = String(repeating: "long_piece_of_a_name_", count: 6) + "end"
+        #expect(symbols.symbols(named: long).isEmpty)
+        // Its addresses are not given to the symbol before it.
+        #expect(symbols.symbol(covering: VirtualAddress(image + 0x10_0004)) == nil)
+        #expect(symbols.symbol(covering: VirtualAddress(image + 0x10_0084))?.name == "last")
+    }
+
+    @Test func aDamagedTokenIndexLosesOneToken() throws {
+        let symbols = try Kallsyms(
+            tables(builder()) { bytes, built in bytes[built["token_index"] + 2 * 0x80] ^= 0x11 })
+        #expect(symbols.remarks.count == 2, "\(symbols.remarks)")
+        #expect(symbols.symbols(named: "sys_number599_call").count == 1)
+    }
+
+    @Test func aDamagedLengthLosesItsRunOf256() throws {
+        let symbols = try Kallsyms(tables(builder()) { bytes, built in bytes[built["names"]] = 0 })
+        #expect(symbols.remarks == ["the names of 256 of 607 symbols are lost"])
+        #expect(symbols.symbols(named: "sys_number1_call").isEmpty)
+        #expect(symbols.symbol(covering: VirtualAddress(image + 64 + 16)) == nil)
+        let later = try #require(symbols.symbols(named: "sys_number300_call").first)
+        #expect(later.address.rawValue == image + 64 + 300 * 16)
+        #expect(symbols.symbol(covering: later.address)?.name == later.name)
+    }
+
+    @Test func tablesThatEndEarlyKeepWhatTheyHave() throws {
+        var short = tables(builder())
+        short.offsets = short.offsets.clamped(0, 400)
+        let symbols = try Kallsyms(short)
+        #expect(symbols.count == 100 && symbols.remarks == ["kallsyms_offsets ends after 100 of 607 symbols"])
+        #expect(symbols.symbols(named: "sys_number50_call").count == 1)
+        #expect(symbols.symbols(named: "last").isEmpty)
+        short = tables(builder())
+        short.names = short.names.clamped(0, 200)
+        #expect(try Kallsyms(short).remarks.isEmpty == false)
+        short.names = .empty
+        #expect(throws: ParseFault.self) { try Kallsyms(short) }
+        var huge = tables(builder())
+        huge.count = Int.max
+        #expect((try? Kallsyms(huge))?.remarks.isEmpty != true)
+    }
+
+    @Test func manySymbolsOfOneNameCostNoMoreThanOthers() throws {
+        var builder = KallsymsBuilder()
+        for index in 0..<200_000 { builder.add("t", "same", image + UInt64(index)) }
+        let clock = ContinuousClock()
+        let tables = tables(builder)
+        let spent = try clock.measure {
+            let symbols = try Kallsyms(tables)
+            #expect(symbols.symbols(named: "other").isEmpty)
+            #expect(symbols.symbols(named: "same").count == 1 << 16)
+        }
+        #expect(spent < .seconds(20))
+    }
+
+    @Test func aNameOfEndlessTokensIsLost() throws {
+        var builder = KallsymsBuilder()
+        builder.tokens = [0x01: String(repeating: "ab", count: 250)]
+        builder.add("T", "_text", image)
+        for index in 0..<300 { builder.add("t", String(repeating: "ab", count: 250 * 90), image + UInt64(index)) }
+        let symbols = try Kallsyms(tables(builder))
+        #expect(symbols.symbols(named: "_text").count == 1)
+        var count = 0
+        symbols.forEach { _ in count += 1 }
+        #expect(count == 1)
+    }
+
+    @Test func anyTablesGiveSymbolsOrAnError() {
+        let built = builder(40).build()
+        let count = builder(40).symbols.count
+        BoundsHarness.run(fixture: built.bytes) { slice in
+            func part(_ label: String, _ size: Int) -> ByteSlice { slice.clamped(UInt64(built[label]), UInt64(size)) }
+            let symbols = try Kallsyms(
+                KallsymsTables(
+                    count: count, names: part("names", built["token_table"] - built["names"]),
+                    tokens: part("token_table", built["token_index"] - built["token_table"]),
+                    tokenIndex: part("token_index", 512), offsets: part("offsets", count * 4), relativeBase: image))
+            var last: Symbol?
+            symbols.forEach { last = $0 }
+            if let last { _ = symbols.symbols(named: last.name) }
+            for offset in stride(from: UInt64(0), to: 1024, by: 64) {
+                _ = symbols.symbol(covering: VirtualAddress(image + offset))
+            }
+        }
+    }
+}
