@@ -43,23 +43,9 @@ package final class LinuxKernel: Kernel {
 
     package init(opening specimen: Specimen, journal: Journal) throws {
         let facts = specimen.facts
-        let info = facts.vmcoreinfo.map { VMCoreInfo($0) }
         let architecture = try Self.architecture(facts)
-        var release = info?.release
-        if release == nil, facts.utsname.count > 2, !facts.utsname[2].isEmpty { release = facts.utsname[2] }
-        if let release { journal.note("release \(release)") }
-        var image = try specimen.files.kernel(buildID: info?.buildID, release: release)
-        let ground: Ground
-        do { ground = try architecture.ground(specimen, info, image, journal) } catch {
-            // A file that could not be verified may be another kernel's. The dump may do without it.
-            guard let wrong = image else { throw error }
-            journal.note("\(error); going on without it")
-            do { ground = try architecture.ground(specimen, info, nil, journal) } catch let second {
-                throw OpeningError("\(error); and without it: \(second)")
-            }
-            journal.remark("\(wrong.path) is not this kernel's and was not used: \(error)")
-            image = nil
-        }
+        let found = try KernelSearch(specimen: specimen, architecture: architecture, journal: journal).find()
+        let (image, ground, release) = (found.image, found.ground, found.release)
         let space = AddressSpace(memory: specimen.memory, translation: ground.pageTable)
         let memory = MemorySources(space: space, ground: ground, journal: journal)
         let sources = try Self.sources(image, memory, ground)

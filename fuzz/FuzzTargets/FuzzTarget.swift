@@ -13,9 +13,10 @@ struct FuzzTarget: Sendable {
     /// Parses and reads everything. What it throws is expected; a trap, a hang or too much memory is a finding.
     let run: @Sendable (ByteSlice) throws -> Void
 
-    static let all = codecs + [
-        elf, elfCore, kdump, flattened, lines, callFrames, orc, dwarf, btf, kallsyms,
-    ]
+    static let all =
+        codecs + [
+            elf, elfCore, kdump, flattened, lines, callFrames, orc, dwarf, btf, kallsyms,
+        ]
 }
 
 /// The target that INQUEST_FUZZ_TARGET names; set once, in LLVMFuzzerInitialize, before the first input.

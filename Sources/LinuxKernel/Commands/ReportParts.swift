@@ -31,6 +31,13 @@ extension ReportPage {
                 fields.append(Field("task", nil, .record(Record("task", StackOutput.identity(task)))))
             } else {
                 lines.append("  the kernel did not panic: it was running, or hanging, when the dump was taken")
+                let blocked = try kernel.tasks().tasks.filter { (try? $0.state.isUninterruptible) == true }
+                if !blocked.isEmpty {
+                    let names = blocked.map { StackOutput.name($0) }
+                    let verb = blocked.count == 1 ? "task is" : "tasks are"
+                    lines.append("  \(blocked.count) \(verb) in uninterruptible sleep:")
+                    lines += TextWrap.lines(Array(names.prefix(16)) + (names.count > 16 ? ["..."] : []), indent: 4)
+                }
                 fields.append(Field("cpu", nil, .none))
             }
             if let bits = kernel.taint, bits != 0 {
