@@ -11,7 +11,7 @@ enum ValueFields {
     /// Numbers, strings, lists and records as they are; what could not be read stays a gap.
     static func field(_ tree: ValueTree) -> FieldValue {
         switch tree {
-        case .signed(let number), .character(let number): .signed(number)
+        case .signed(let number, _), .character(let number): .signed(number)
         case .unsigned(let number): .unsigned(number)
         case .wide(let high, let low): .text("0x" + (high == 0 ? hex(low) : hex(high) + hex(low, width: 16)))
         case .boolean(let flag): .boolean(flag)

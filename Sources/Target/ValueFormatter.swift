@@ -69,7 +69,8 @@ package struct ValueFormatter: Sendable {
     /// A value without structures.
     package func oneLine(_ tree: ValueTree) -> String {
         switch tree {
-        case .signed(let number): number < 0 || !options.hexadecimal ? "\(number)" : "0x" + hex(UInt64(number))
+        case .signed(let number, let size):
+            options.hexadecimal ? "0x" + hex(Self.bits(number, size)) : "\(number)"
         case .unsigned(let number): options.hexadecimal ? "0x" + hex(number) : "\(number)"
         case .wide(let high, let low): "0x" + (high == 0 ? hex(low) : hex(high) + hex(low, width: 16))
         case .boolean(let flag): flag ? "true" : "false"
@@ -98,6 +99,12 @@ package struct ValueFormatter: Sendable {
         case nil: break
         }
         return result
+    }
+
+    /// The two's complement of a number in `size` bytes.
+    private static func bits(_ number: Int64, _ size: Int) -> UInt64 {
+        let all = UInt64(bitPattern: number)
+        return size >= 8 || size <= 0 ? all : all & (1 << UInt64(size * 8) - 1)
     }
 
     private static func character(_ number: Int64, _ hexadecimal: Bool) -> String {

@@ -84,7 +84,7 @@ struct ValueReader {
             return bits > 1 ? .unsigned(bits) : .boolean(bits == 1)
         }
         if Self.isCharacter(integer), case .memory(_, nil) = value.place { return .character(try value.signed()) }
-        return integer.isSigned ? .signed(try value.signed()) : .unsigned(try value.unsigned())
+        return integer.isSigned ? .signed(try value.signed(), size: integer.size) : .unsigned(try value.unsigned())
     }
 
     private static func isCharacter(_ integer: IntegerType) -> Bool { integer.size == 1 && integer.name == "char" }

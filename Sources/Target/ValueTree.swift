@@ -4,7 +4,8 @@ package import Bytes
 
 /// The contents of a value. What could not be read is a `gap` in its place.
 package indirect enum ValueTree: Sendable, Equatable {
-    case signed(Int64)
+    /// With the bytes of its type, as which a negative number is shown in hexadecimal.
+    case signed(Int64, size: Int)
     case unsigned(UInt64)
     /// An integer of more than 64 bits.
     case wide(high: UInt64, low: UInt64)

@@ -60,7 +60,7 @@ extension ReportPage {
                     lines.append("  \(label): \(byteSize(value))")
                     fields.append(Field(item.name, nil, .unsigned(value)))
                 case .failure(let gap):
-                    lines.append("  \(label): unknown (\(gap))")
+                    lines.append("  \(label): - (\(gap))")
                     fields.append(Field(item.name, nil, .gap(gap.description)))
                 }
             }

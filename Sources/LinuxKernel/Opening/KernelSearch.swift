@@ -19,7 +19,16 @@ struct KernelSearch {
     let architecture: any LinuxArchitecture
     let journal: Journal
 
+    /// Throws a sentence that also says what is wrong with the dump as a whole: a truncated dump lacks what opening
+    /// needs more often than a whole one.
     func find() throws -> Found {
+        do { return try search() } catch {
+            let remarks = specimen.facts.remarks
+            throw remarks.isEmpty ? error : OpeningError("\(error); the dump: " + remarks.joined(separator: "; "))
+        }
+    }
+
+    private func search() throws -> Found {
         let facts = specimen.facts
         let said = facts.vmcoreinfo.map { VMCoreInfo($0) }
         // A dump without the note: the kernel's memory has it, or tables that lead as far. What is found there tells
