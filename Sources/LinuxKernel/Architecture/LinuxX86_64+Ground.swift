@@ -94,7 +94,10 @@ extension LinuxX86_64 {
             let expected = image.bytes(at: address, count: 64)
         {
             let place = physical(address.rawValue &+ candidate.offset, candidate)
-            guard let found = try? memory.read(place, count: 64), found.array == expected.array else {
+            let found = Result { try memory.read(place, count: 64).array }
+            // Where the dump ends before the banner, equal build-ids are the proof.
+            let isMissing = if case .failure = found { info?.buildID == image.buildID } else { false }
+            guard isMissing || (try? found.get()) == expected.array else {
                 journal.note("\(candidate.source): the banner of \(image.path) is not at \(place)")
                 return nil
             }
@@ -109,14 +112,29 @@ extension LinuxX86_64 {
         let mask = info?.number("sme_mask").map { UInt64(bitPattern: $0) } ?? number("sme_me_mask", 8) ?? 0
         let table = X86_64PageTable(
             memory: memory, root: physical(top, candidate), levels: five ? 5 : 4, encryptionMask: mask)
-        guard let extent = try? table.translate(VirtualAddress(top)), extent.start == physical(top, candidate) else {
-            journal.note("\(candidate.source): the page tables at \(table.root) do not map themselves")
-            return nil
+        let usual: UInt64 = five ? 0xff11_0000_0000_0000 : 0xffff_8880_0000_0000
+        let direct = number("page_offset_base", 8) ?? (image != nil && candidate.offset == 0 ? usual : nil)
+        do throws(MemoryFault) {
+            guard try table.translate(VirtualAddress(top)).start == physical(top, candidate) else {
+                journal.note("\(candidate.source): the page tables at \(table.root) do not map themselves")
+                return nil
+            }
+        } catch {
+            guard case .notSaved = error, image != nil else {
+                journal.note("\(candidate.source): the page tables at \(table.root) do not map themselves: \(error)")
+                return nil
+            }
+            // The banner was where it must be: this is the kernel, and the dump lacks its page tables.
+            journal.remark(
+                "page tables of the kernel are not in the dump (\(error)): its image"
+                    + (direct == nil ? " is" : " and the direct map are") + " read as they were laid out at boot")
         }
+        let pageTable = LinuxX86_64LinearTables(
+            table: table, physicalBase: candidate.physicalBase, directMap: direct)
         journal.note(
             "kernel at offset 0x\(hex(candidate.offset)), phys_base 0x\(hex(candidate.physicalBase)), \(table.levels)-level page tables at \(table.root): \(candidate.source)"
         )
-        return Ground(offset: candidate.offset, pageTable: table, info: info, kallsyms: kallsyms)
+        return Ground(offset: candidate.offset, pageTable: pageTable, info: info, kallsyms: kallsyms)
     }
 
     /// Looks for the image's banner. The image moves by whole 2 MiB in virtual and physical memory, so that the

@@ -17,7 +17,7 @@ struct LinuxX86_64: LinuxArchitecture {
     static let alignment: UInt64 = 2 << 20
 
     func pageTable(root: PhysicalAddress, like ground: Ground, memory: any PhysicalMemory) -> any PageTable {
-        let model = ground.pageTable as? X86_64PageTable
+        let model = LinuxX86_64LinearTables.walked(ground.pageTable)
         return X86_64PageTable(
             memory: memory, root: root.pageStart(4096), levels: model?.levels ?? 4,
             encryptionMask: model?.encryptionMask ?? 0)
@@ -51,7 +51,7 @@ struct LinuxX86_64: LinuxArchitecture {
             guard let symbol = target.symbols.symbol(named: name) else { return nil }
             return try? target.space.word(symbol.address)
         }
-        let levels = (target.space.translation as? X86_64PageTable)?.levels ?? 4
+        let levels = LinuxX86_64LinearTables.walked(target.space.translation)?.levels ?? 4
         let five = levels == 5
         let direct = word("page_offset_base") ?? (five ? 0xff11_0000_0000_0000 : 0xffff_8880_0000_0000)
         let vmalloc = word("vmalloc_base") ?? (five ? 0xffa0_0000_0000_0000 : 0xffff_c900_0000_0000)
