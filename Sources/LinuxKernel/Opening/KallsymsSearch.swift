@@ -27,6 +27,8 @@ final class KallsymsSearch {
     /// thousand numbers in vain.
     private var hitsLeft = 1 << 14
     private var namesLeft = 1 << 28
+    /// What the search has cost so far.
+    private(set) var pagesSeen = 0
     /// Why the search ended early.
     private(set) var remark: String?
 
@@ -45,6 +47,7 @@ final class KallsymsSearch {
                 expected = nil
                 return true
             }
+            pagesSeen += 1
             // A hit that begins on the page before ends on this one.
             let carried = expected == base ? tail : []
             let hits =
