@@ -96,7 +96,7 @@ let package = Package(
         tests(
             "LinuxKernel",
             [
-                "Bytes", "DebugModel", "Memory", "Machine", "Dump", "DebugInfo", "Unwind", "Target", "Capabilities",
+                "Bytes", "DebugModel", "ELF", "Memory", "Machine", "Dump", "DebugInfo", "Unwind", "Target", "Capabilities",
                 "Pipeline", "FixtureKit",
             ]),
         tests("Rendering", ["Bytes", "Target", "Pipeline"]),

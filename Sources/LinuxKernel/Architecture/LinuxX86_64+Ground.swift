@@ -47,7 +47,9 @@ extension LinuxX86_64 {
         let search = KallsymsSearch(memory: memory)
         var copies = 0
         search.find { symbols, place in
-            journal.note("kallsyms in memory, its token table around \(place)")
+            journal.note(
+                "no note leads to the kernel; kallsyms in memory, its token table around \(place), in page \(search.pagesSeen) of those looked through"
+            )
             searchBanner(symbols, memory) { candidate in
                 found = settle(candidate, info, image, symbols, memory, journal)
                 return found != nil

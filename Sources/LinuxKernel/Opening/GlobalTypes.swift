@@ -85,6 +85,6 @@ struct GlobalTypes {
         ("__kfence_pool", "char *", "mm/kfence/core.c"),
         ("file_systems", "struct file_system_type *", "fs/filesystems.c"),
         ("chrdevs", "struct char_device_struct *[]", "fs/char_dev.c"),
-        ("sys_call_table", "void *[]", "arch/x86/entry/syscall_64.c"),
+        ("sys_call_table", "sys_call_ptr_t[]", "arch/x86/entry/syscall_64.c"),
     ]
 }

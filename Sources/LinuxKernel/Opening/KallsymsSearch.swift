@@ -27,6 +27,8 @@ final class KallsymsSearch {
     /// thousand numbers in vain.
     private var hitsLeft = 1 << 14
     private var namesLeft = 1 << 28
+    /// What the search has cost so far.
+    private(set) var pagesSeen = 0
     /// Why the search ended early.
     private(set) var remark: String?
 
@@ -45,6 +47,7 @@ final class KallsymsSearch {
                 expected = nil
                 return true
             }
+            pagesSeen += 1
             // A hit that begins on the page before ends on this one.
             let carried = expected == base ? tail : []
             let hits =
@@ -90,6 +93,23 @@ final class KallsymsSearch {
         return try? memory.read(address, count: Int(count))
     }
 
+    /// Bytes before a place, as many as a token table may have there and the dump holds.
+    private func run(before place: PhysicalAddress) -> [UInt8] {
+        let low = max(firstSaved(below: place, reach: 2048).rawValue, place.rawValue - min(place.rawValue, 2048))
+        return read(PhysicalAddress(low), place.rawValue - low)?.array ?? []
+    }
+
+    /// Bytes from a place on, likewise.
+    private func run(from place: PhysicalAddress) -> [UInt8] {
+        var bytes: [UInt8] = []
+        var at = place
+        while bytes.count < 6144, let page = try? memory.page(containing: at) {
+            bytes += page.bytes.clamped(at.rawValue - page.base.rawValue, 6144).array
+            at = page.base.advanced(by: UInt64(memory.pageSize))
+        }
+        return bytes
+    }
+
     /// All tables, from the place of token 48.
     private func tables(aroundDigits place: PhysicalAddress) -> Kallsyms? {
         guard let (table, size, index) = tokens(place) else { return nil }
@@ -117,10 +137,10 @@ final class KallsymsSearch {
     }
 
     /// The start of the run of saved pages that `place` lies in, as far as the reach.
-    private func firstSaved(below place: PhysicalAddress) -> PhysicalAddress {
+    private func firstSaved(below place: PhysicalAddress, reach: UInt64 = reach) -> PhysicalAddress {
         let size = UInt64(memory.pageSize)
         var first = place.pageStart(memory.pageSize)
-        while place.rawValue - first.rawValue < Self.reach, first.rawValue >= size,
+        while place.rawValue - first.rawValue < reach, first.rawValue >= size,
             (try? memory.page(containing: PhysicalAddress(first.rawValue - size))) != nil
         {
             first = PhysicalAddress(first.rawValue - size)
@@ -130,10 +150,8 @@ final class KallsymsSearch {
 
     /// The token table around token 48: its start, its size, and the index behind it.
     private func tokens(_ place: PhysicalAddress) -> (PhysicalAddress, UInt64, ByteSlice)? {
-        guard place.rawValue >= 2048, let before = read(PhysicalAddress(place.rawValue - 2048), 2048),
-            let after = read(place, 6144)
-        else { return nil }
-        let back = before.array
+        let back = run(before: place)
+        let forward = run(from: place)
         guard back.last == 0 else { return nil }
         // Step over the strings of tokens 47 to 1; bytes of another table may be glued to token 0.
         var at = back.count - 1
@@ -142,7 +160,6 @@ final class KallsymsSearch {
             at = previous
         }
         let first = UInt64(back.count - (at + 1))
-        let forward = after.array
         var end = 0
         for _ in 48..<256 {
             guard end < forward.count, let next = forward[end...].firstIndex(of: 0) else { return nil }

@@ -108,10 +108,17 @@ struct MemorySources: Sendable {
 
     /// The kernel's BTF, between the symbols that bound it.
     func btf(_ symbols: SymbolTable) throws -> BTFTypes {
-        guard let start = symbols.symbol(named: "__start_BTF")?.address,
+        if let start = symbols.symbol(named: "__start_BTF")?.address,
             let stop = symbols.symbol(named: "__stop_BTF")?.address
-        else { throw OpeningError("kallsyms has no __start_BTF: the kernel was built without BTF") }
-        return try BTFTypes(try read(start, stop.distance(from: start)))
+        {
+            return try BTFTypes(try read(start, stop.distance(from: start)))
+        }
+        // Without CONFIG_KALLSYMS_ALL, or with a damaged table of names, nothing names the place.
+        guard let found = BTFSearch(space: space).find() else {
+            throw OpeningError("no symbol __start_BTF, and no BTF in the image: the kernel was built without it")
+        }
+        journal.note("no symbol __start_BTF; BTF is in the image at \(found.place)")
+        return found.types
     }
 
     /// The kernel's ORC table as it is in memory: sorted, and with what was patched at run time. Nil, with the reason
