@@ -10,6 +10,7 @@ enum AddressOperand {
     /// variable; of any other expression it is what a pointer or a number holds, or where a structure, an array or a
     /// function is.
     static func address(_ text: String, _ target: Target) throws -> VirtualAddress {
+        if let plain = plain(text) { return plain }
         if let symbol = target.symbols.symbol(named: text) {
             guard !target.isPerCPU(symbol) else {
                 throw CommandError("\(text) is a per-CPU variable; say of which CPU: &per_cpu(\(text), 0)")
@@ -19,8 +20,17 @@ enum AddressOperand {
         return try number(text, target)
     }
 
+    /// A number that can be nothing else: with `0x`, or of more than eight hexadecimal digits. Read without asking for
+    /// symbols and types, which may take an index over a symbol file.
+    private static func plain(_ text: String) -> VirtualAddress? {
+        let digits = text.hasPrefix("0x") || text.hasPrefix("0X") ? text.dropFirst(2) : text[...]
+        guard digits.count < text.count || digits.count > 8, digits.allSatisfy(\.isHexDigit) else { return nil }
+        return UInt64(digits, radix: 16).map { VirtualAddress($0) }
+    }
+
     /// The value of an expression as 64 bits; structures, arrays and functions are their addresses.
     static func number(_ text: String, _ target: Target) throws -> VirtualAddress {
+        if let plain = plain(text) { return plain }
         let value = try target.evaluate(text)
         switch try value.strippedType {
         case .aggregate, .array, .function, .incomplete: return try value.address

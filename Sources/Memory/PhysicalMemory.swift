@@ -25,6 +25,14 @@ package protocol PhysicalMemory: Sendable {
     func nextSaved(from address: PhysicalAddress) -> Range<PhysicalAddress>?
 }
 
+/// Memory that can lend more than a page at once, because its pages lie side by side in a mapping: a search over a
+/// gigabyte then asks thousands of times, not hundreds of thousands.
+package protocol ContiguousMemory: PhysicalMemory {
+    /// Whole pages from the page boundary `address` on, as many as lie in one piece and fit into `limit` bytes; nil
+    /// when there is not one: ask for the page, which says why.
+    func piece(at address: PhysicalAddress, limit: Int) -> ByteSlice?
+}
+
 extension PhysicalMemory {
     /// `count` bytes from `address`, which may cross pages. Not copied when they lie in one page.
     package func read(_ address: PhysicalAddress, count: Int) throws(MemoryFault) -> ByteSlice {

@@ -101,6 +101,12 @@ package struct MemorySearch: Sendable {
         return chunks
     }
 
+    /// Many pages in one piece, where the memory can lend them; 256 KiB stay in a core's cache.
+    private func piece(at base: PhysicalAddress, _ chunk: Range<PhysicalAddress>) -> ByteSlice? {
+        let left = chunk.upperBound.rawValue - base.rawValue
+        return (memory as? any ContiguousMemory)?.piece(at: base, limit: Int(min(left, 256 << 10)))
+    }
+
     private func search(_ chunk: Range<PhysicalAddress>) -> Result {
         var result = Result()
         let pageSize = UInt64(memory.pageSize)
@@ -108,6 +114,18 @@ package struct MemorySearch: Sendable {
         var tail: [UInt8] = []
         while position < chunk.upperBound {
             let base = position.pageStart(memory.pageSize)
+            if let piece = piece(at: base, chunk), case .word(let value, let mask, let width) = needle {
+                words(value, mask, width, in: piece, at: base, from: position, &result)
+                result.pages += piece.count / memory.pageSize
+                if !piece.isIntact { result.faults.append(.notSaved(base, .changed)) }
+                if result.hits.count >= limit {
+                    result.isCut = true
+                    return result
+                }
+                position = base.advanced(by: UInt64(piece.count))
+                if isInterrupted() { return result }
+                continue
+            }
             let bytes: ByteSlice
             do throws(MemoryFault) {
                 bytes = try memory.page(containing: base).bytes

@@ -5,7 +5,7 @@ internal import Memory
 
 /// Physical ranges and where their bytes are. Pages are parts of the mapping; nothing is copied but where a page
 /// crosses ranges. A lookup is a binary search; safe to share between threads.
-struct ExtentMemory: PhysicalMemory {
+struct ExtentMemory: ContiguousMemory {
     /// Physical [start, start + count): its bytes begin at `position` of the source of that index.
     struct Extent: Sendable {
         var start: UInt64
@@ -82,6 +82,14 @@ struct ExtentMemory: PhysicalMemory {
             }
         }
         return try partialPage(base, containing: address.rawValue)
+    }
+
+    func piece(at address: PhysicalAddress, limit: Int) -> ByteSlice? {
+        let index = saved.partitioningIndex { $0.end > address.rawValue }
+        guard let mapping, index < saved.count, saved[index].start <= address.rawValue else { return nil }
+        let room = min(saved[index].end - address.rawValue, UInt64(max(limit, 0))) & ~UInt64(pageSize - 1)
+        let bytes = mapping.clamped(saved[index].position &+ (address.rawValue - saved[index].start), room)
+        return room > 0 && UInt64(bytes.count) == room ? bytes : nil
     }
 
     /// A page that no single range covers. Its bytes end where the run of saved bytes that holds `address` ends, and
