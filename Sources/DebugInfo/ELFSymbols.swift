@@ -34,6 +34,7 @@ package final class ELFSymbols: SymbolSource {
         // Rows are numbered in 32 bits: a table of more would be 96 GiB.
         for index in 0..<min(table.count, Int(UInt32.max)) {
             guard let symbol = table[index], let place = placement.place(symbol, row: index) else { continue }
+            if Self.isLocalLabel(table.strings, Int(symbol.name)) { continue }
             if placement.hasMappingSymbols, symbol.type == 0, table.strings[Int(symbol.name)] == 0x24 { continue }
             if placement.keepsApart(place) {
                 otherKeys.append(place.address)
@@ -57,6 +58,12 @@ package final class ELFSymbols: SymbolSource {
             ends.append(furthest)
         }
         self.ends = ends
+    }
+
+    /// `.L…`: labels that the compiler made for its strings and jumps; kallsyms leaves them out as well
+    /// (scripts/kallsyms.c, is_ignored_symbol).
+    private static func isLocalLabel(_ strings: ByteSlice, _ name: Int) -> Bool {
+        strings[name] == 0x2e && strings[name &+ 1] == 0x4c
     }
 
     /// How many symbols there are.

@@ -3,12 +3,10 @@
 internal import Bytes
 package import Capabilities
 internal import DebugInfo
-internal import DebugModel
 internal import Machine
 package import Memory
 internal import Synchronization
 package import Target
-internal import Unwind
 
 /// Linux 5.4 and later. Immutable once opened; what costs time is read when it is first asked for.
 package final class LinuxKernel: Kernel {
@@ -48,11 +46,10 @@ package final class LinuxKernel: Kernel {
         let (image, ground, release) = (found.image, found.ground, found.release)
         let space = AddressSpace(memory: specimen.memory, translation: ground.pageTable)
         let memory = MemorySources(space: space, ground: ground, journal: journal)
-        let sources = try Self.sources(image, memory, ground)
-        let own = image == nil ? nil : sources.symbols.flatMap { memory.types($0) }
+        let (sources, own) = try KernelSources(image: image, memory: memory, preference: specimen.types).load()
         let opened = try LinuxOpening(
-            memory: memory, sources: Self.unwinding(sources, own, memory), own: own, specimen: specimen,
-            release: release, machine: architecture.machine)
+            memory: memory, sources: sources, own: own, specimen: specimen, release: release,
+            machine: architecture.machine)
         self.facts = facts
         self.info = ground.info
         self.journal = journal
@@ -74,44 +71,6 @@ package final class LinuxKernel: Kernel {
                 target: opened.model, regions: regions, modules: opened.modules, cpus: cpus, architecture: architecture
             ),
         ]
-    }
-
-    /// What the symbol file says, completed by what the kernel's own memory says; without a file that alone.
-    private static func sources(
-        _ image: (any KernelImage)?, _ memory: MemorySources, _ ground: Ground
-    ) throws -> DebugSources {
-        guard let image else {
-            memory.journal.note("no symbol file for this kernel: its own tables are used")
-            return try memory.load()
-        }
-        var sources = try image.load(offset: ground.offset)
-        guard sources.types == nil || sources.symbols == nil else { return sources }
-        memory.journal.note("\(image.path) lacks types or symbols: the kernel's own tables complete it")
-        do {
-            let own = try memory.load()
-            sources.types = sources.types ?? own.types
-            sources.variables = sources.variables ?? own.variables
-            sources.symbols = sources.symbols ?? own.symbols
-            sources.unwind = own.unwind + sources.unwind.filter { !($0 is ORCTable) || own.unwind.isEmpty }
-        } catch {
-            memory.journal.remark("the kernel's own tables cannot be used: \(error)")
-        }
-        return sources
-    }
-
-    /// The ORC of the kernel's memory before that of a file: it is what the kernel itself unwinds with.
-    private static func unwinding(
-        _ sources: DebugSources, _ own: DebugSources?, _ memory: MemorySources
-    ) -> DebugSources {
-        guard !sources.unwind.contains(where: { $0 is ORCTable && own == nil }), let symbols = sources.symbols,
-            let source = own?.types ?? sources.types
-        else { return sources }
-        let types = TypeGraph()
-        types.add(source)
-        guard let orc = memory.orc(symbols, types) else { return sources }
-        var completed = sources
-        completed.unwind = [orc] + sources.unwind.filter { !($0 is ORCTable) }
-        return completed
     }
 
     private static func architecture(_ facts: Facts) throws -> any LinuxArchitecture {

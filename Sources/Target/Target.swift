@@ -5,16 +5,30 @@ package import DebugModel
 package import Machine
 package import Memory
 
+/// Which description of types a kernel is to be read with.
+package enum TypePreference: String, Sendable, CaseIterable {
+    /// What walks the kernel's structures reads its own BTF, what a user names is of DWARF, each where it is there.
+    case automatic
+    /// BTF for everything, although there is DWARF.
+    case btf
+    /// DWARF for everything; BTF is not even opened.
+    case dwarf
+}
+
 /// Everything that is known before a kernel is recognised.
 package struct Specimen: Sendable {
     package let memory: any PhysicalMemory
     package let facts: Facts
     package let files: any SymbolFiles
+    package let types: TypePreference
 
-    package init(memory: any PhysicalMemory, facts: Facts, files: any SymbolFiles) {
+    package init(
+        memory: any PhysicalMemory, facts: Facts, files: any SymbolFiles, types: TypePreference = .automatic
+    ) {
         self.memory = memory
         self.facts = facts
         self.files = files
+        self.types = types
     }
 }
 

@@ -41,6 +41,14 @@ struct Inquest: ParsableCommand {
         completion: .file())
     var s: [String] = []
 
+    @Option(
+        name: .long,
+        help: ArgumentHelp(
+            "Take all types from the kernel's own BTF, or all from DWARF; unless said, from DWARF where there is some.",
+            valueName: "btf|dwarf"),
+        completion: .list(["btf", "dwarf"]))
+    var types: String?
+
     @Flag(name: .long, help: "One JSON object per line in place of tables.")
     var json = false
 
@@ -67,9 +75,20 @@ struct Inquest: ParsableCommand {
 
     mutating func validate() throws {
         if dumpReference || dumpManualList || vmcore.first == "help" { return }
+        guard types == nil || typePreference != nil else { throw ValidationError("--types is btf or dwarf.") }
         guard let first = vmcore.first else { throw ValidationError("Which dump? Give the name of its file.") }
         if vmcore.count == 1, Opening.catalog[first] != nil, !System.exists(first) {
             throw ValidationError("\(first) of which dump? Give the name of its file after it.")
+        }
+    }
+
+    /// Nil for a word that is none.
+    private var typePreference: TypePreference? {
+        switch types {
+        case nil: .automatic
+        case "btf": .btf
+        case "dwarf": .dwarf
+        default: nil
         }
     }
 
@@ -119,7 +138,8 @@ struct Inquest: ParsableCommand {
     private func open(_ files: [String], _ catalog: Catalog, _ output: StandardOutput) throws -> Session {
         let journal = Journal()
         let options = OpeningOptions(
-            symbols: s, force: force, useDebuginfod: debuginfod, cacheDirectory: noCache ? nil : Self.cacheDirectory)
+            symbols: s, force: force, useDebuginfod: debuginfod, types: typePreference ?? .automatic,
+            cacheDirectory: noCache ? nil : Self.cacheDirectory)
         let kernel: any Kernel
         do {
             kernel = try Opening.open(files, options: options, journal: journal)

@@ -18,6 +18,8 @@ struct OpeningOptions: Sendable, Equatable {
     var force = false
     /// Ask debuginfod for what is not found here.
     var useDebuginfod = false
+    /// Which description of types is used.
+    var types: TypePreference = .automatic
     /// Where name indexes are kept; nil to go without.
     var cacheDirectory: String?
 }
@@ -51,7 +53,7 @@ enum Opening {
         search.usesDebuginfod = options.useDebuginfod
         let files = LocatedFiles(
             SymbolFileLocator(search) { journal.note($0) }, cacheDirectory: options.cacheDirectory)
-        let specimen = Specimen(memory: dump.memory, facts: facts, files: files)
+        let specimen = Specimen(memory: dump.memory, facts: facts, files: files, types: options.types)
         return try kernel(of: specimen).init(opening: specimen, journal: journal)
     }
 

@@ -70,7 +70,7 @@ import Testing
 
     @Test func theManualPageNamesEveryOption() {
         let page = Repository.text("man/inquest.1")
-        for option in ["e", "f", "s", "-json", "v", "-no-cache", "-force", "-debuginfod", "-version", "h"] {
+        for option in ["e", "f", "s", "-json", "v", "-types", "-no-cache", "-force", "-debuginfod", "-version", "h"] {
             #expect(page.contains(".It Fl \(option)"), "man/inquest.1 does not explain -\(option)")
         }
         let list = page.split(separator: ".\\\" commands ").dropFirst().first.map { $0.drop { $0 != "\n" }.dropFirst() }

@@ -1,6 +1,7 @@
 // The kernels of the real dumps, opened once for all tests, with nothing but what their own memory says.
 
 import Bytes
+import DebugInfo
 import DebugModel
 import Dump
 import FixtureKit
@@ -26,6 +27,19 @@ enum RealKernels {
         let kernel = try LinuxKernel(opening: specimen(name), journal: Journal())
         opened.withLock { $0[name] = kernel }
         return kernel
+    }
+
+    /// The kernel of a dump with these files and directories as symbol files; not kept.
+    static func open(
+        _ name: String, given: [String], _ types: TypePreference = .automatic, journal: Journal = Journal()
+    ) throws -> LinuxKernel {
+        var options = SymbolFileLocator.Options()
+        options.given = given
+        let specimen = try specimen(name)
+        let files = LocatedFiles(SymbolFileLocator(options) { journal.note($0) })
+        return try LinuxKernel(
+            opening: Specimen(memory: specimen.memory, facts: specimen.facts, files: files, types: types),
+            journal: journal)
     }
 
     static func specimen(_ name: String) throws -> Specimen {

@@ -38,9 +38,14 @@ struct BTFDecoder {
         case 1: return .integer(integer(name, row, types.word(place + 12)))
         case 2: return .pointer(to: reference(row.value), size: 8)
         case 3:
+            // Of a flexible array member BTF writes the bound as 0. What C declares with a bound of 0 looks the same,
+            // and is rare.
+            let count = types.word(place + 20)
             return .array(
-                ArrayType(element: reference(types.word(place + 12)), count: UInt64(types.word(place + 20))))
+                ArrayType(element: reference(types.word(place + 12)), count: count == 0 ? nil : UInt64(count)))
         case 4, 5: return .aggregate(aggregate(name, row, place))
+        // One without enumerators is declared and nowhere defined: C has no empty ones.
+        case 6 where row.count == 0 && row.name != 0: return .incomplete(.enumeration, name: name)
         case 6: return .enumeration(enumeration(name, row, place))
         case 7: return .incomplete(row.flag ? .union : .structure, name: name)
         case 8: return .typedef(name: name, reference(row.value))
@@ -89,7 +94,6 @@ struct BTFDecoder {
                 Member(
                     name: types.name(types.word(at)), type: reference(type), bitOffset: bitOffset, bitSize: bitSize))
         }
-        // A last array without elements is a flexible array member; BTF writes its bound as 0.
         return AggregateType(
             kind: row.kind == 5 ? .union : .structure, name: name, size: UInt64(row.value), members: members)
     }

@@ -125,6 +125,7 @@ package final class BTFTypes: TypeSource {
             let id = firstID &+ index
             guard let (row, _, _) = row(id), string(row.name) == name else { continue }
             switch (row.kind, kind) {
+            case (6, .enumeration) where row.count == 0: declared.append(TypeReference(UInt64(id)))
             case (4, .structure), (5, .union), (6, .enumeration), (19, .enumeration), (1, .ordinary), (8, .ordinary),
                 (16, .ordinary):
                 found.append(TypeReference(UInt64(id)))
@@ -146,7 +147,7 @@ package final class BTFTypes: TypeSource {
                 switch kind {
                 case .structure: row.kind == 4
                 case .union: row.kind == 5
-                case .enumeration: row.kind == 6 || row.kind == 19
+                case .enumeration: row.kind == 6 && row.count > 0 || row.kind == 19
                 case .ordinary: row.kind == 1 || row.kind == 8 || row.kind == 16
                 }
             if matches { result.insert(name(row.name)) }

@@ -14,6 +14,8 @@ internal import Target
 final class ModuleDebug: Sendable {
     let module: Module
     private let files: any SymbolFiles
+    /// Of BTF the types alone: `ModuleBTF` says them, when this does not.
+    private let preference: TypePreference
     private let release: String?
     private let journal: Journal
     private let file = Mutex<DebugSources??>(nil)
@@ -21,9 +23,13 @@ final class ModuleDebug: Sendable {
     private let orc = Mutex<ORCTable??>(nil)
     private let format: ORCFormat?
 
-    init(_ module: Module, files: any SymbolFiles, release: String?, orcFormat: ORCFormat?, journal: Journal) {
+    init(
+        _ module: Module, files: any SymbolFiles, preference: TypePreference, release: String?, orcFormat: ORCFormat?,
+        journal: Journal
+    ) {
         self.module = module
         self.files = files
+        self.preference = preference
         self.release = release
         format = orcFormat
         self.journal = journal
@@ -39,6 +45,10 @@ final class ModuleDebug: Sendable {
                 let identity = ModuleIdentity(
                     name: module.name, buildID: module.buildID(sections: sections), sections: sections)
                 found = try files.module(identity, release: release)
+                if preference == .btf {
+                    found?.types = nil
+                    found?.variables = nil
+                }
             } catch {
                 journal.note("module \(module.name): its symbol file cannot be used: \(error)")
             }

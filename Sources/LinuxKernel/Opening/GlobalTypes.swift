@@ -3,7 +3,9 @@
 /// BTF has no variables but per-CPU ones. Each row: a variable and its type, as the kernel declares it; checked
 /// against DWARF by a test wherever there is DWARF. A row whose type BTF does not have is as if it were not there.
 struct GlobalTypes {
-    /// The variable, its declaration's type, and the file that declares it.
+    /// The variable, its declaration's type, and the file that declares it. The bound of an array is a number, the
+    /// enumerator that C says it with, `[?]` where C does not say it, or `[]`: as many as the symbol has room for, which
+    /// kallsyms tells by the next symbol only.
     static let rows: [(name: String, type: String, source: String)] = [
         ("init_task", "struct task_struct", "init/init_task.c"),
         ("init_mm", "struct mm_struct", "mm/init-mm.c"),
@@ -31,9 +33,9 @@ struct GlobalTypes {
         ("_totalram_pages", "atomic_long_t", "mm/page_alloc.c"),
         ("totalram_pages", "unsigned long", "mm/page_alloc.c"),
         ("totalreserve_pages", "unsigned long", "mm/page_alloc.c"),
-        ("vm_zone_stat", "atomic_long_t[]", "mm/vmstat.c"),
-        ("vm_node_stat", "atomic_long_t[]", "mm/vmstat.c"),
-        ("vm_numa_event", "atomic_long_t[]", "mm/vmstat.c"),
+        ("vm_zone_stat", "atomic_long_t[zone_stat_item.NR_VM_ZONE_STAT_ITEMS]", "mm/vmstat.c"),
+        ("vm_node_stat", "atomic_long_t[node_stat_item.NR_VM_NODE_STAT_ITEMS]", "mm/vmstat.c"),
+        ("vm_numa_event", "atomic_long_t[numa_stat_item.NR_VM_NUMA_EVENT_ITEMS]", "mm/vmstat.c"),
         ("vm_committed_as", "struct percpu_counter", "mm/util.c"),
         ("nr_swap_pages", "atomic_long_t", "mm/swapfile.c"),
         ("total_swap_pages", "long", "mm/swapfile.c"),
@@ -43,7 +45,7 @@ struct GlobalTypes {
         ("contig_page_data", "struct pglist_data", "mm/memblock.c"),
         ("node_data", "struct pglist_data *[]", "arch/x86/mm/numa.c"),
         ("mem_section", "struct mem_section **", "mm/sparse.c"),
-        ("node_states", "nodemask_t[]", "mm/page_alloc.c"),
+        ("node_states", "nodemask_t[node_states.NR_NODE_STATES]", "mm/page_alloc.c"),
         ("max_pfn", "unsigned long", "mm/memblock.c"),
         ("high_memory", "void *", "mm/memory.c"),
         ("vmap_nodes", "struct vmap_node *", "mm/vmalloc.c"),
@@ -63,7 +65,7 @@ struct GlobalTypes {
         ("__per_cpu_offset", "unsigned long[]", "arch/x86/kernel/setup_percpu.c"),
         ("nr_cpu_ids", "unsigned int", "kernel/smp.c"),
         ("nr_threads", "int", "kernel/fork.c"),
-        ("avenrun", "unsigned long[]", "kernel/sched/loadavg.c"),
+        ("avenrun", "unsigned long[3]", "kernel/sched/loadavg.c"),
         ("timekeeper_data", "struct tk_data[]", "kernel/time/timekeeping.c"),
         ("prb", "struct printk_ringbuffer *", "kernel/printk/printk.c"),
         ("log_buf", "char *", "kernel/printk/printk.c"),
@@ -72,7 +74,7 @@ struct GlobalTypes {
         ("log_next_idx", "u32", "kernel/printk/printk.c"),
         ("log_first_seq", "u64", "kernel/printk/printk.c"),
         ("log_next_seq", "u64", "kernel/printk/printk.c"),
-        ("linux_banner", "const char[]", "init/version.c"),
+        ("linux_banner", "const char[?]", "init/version.c"),
         ("saved_command_line", "char *", "init/main.c"),
         ("panic_on_oops", "int", "kernel/panic.c"),
         ("panic_timeout", "int", "kernel/panic.c"),
@@ -84,7 +86,12 @@ struct GlobalTypes {
         ("stack_slabs", "void *[]", "lib/stackdepot.c"),
         ("__kfence_pool", "char *", "mm/kfence/core.c"),
         ("file_systems", "struct file_system_type *", "fs/filesystems.c"),
+<<<<<<< HEAD
         ("chrdevs", "struct char_device_struct *[]", "fs/char_dev.c"),
         ("sys_call_table", "sys_call_ptr_t[]", "arch/x86/entry/syscall_64.c"),
+=======
+        ("chrdevs", "struct char_device_struct *[255]", "fs/char_dev.c"),
+        ("sys_call_table", "const sys_call_ptr_t[?]", "arch/x86/entry/syscall_64.c"),
+>>>>>>> alone
     ]
 }

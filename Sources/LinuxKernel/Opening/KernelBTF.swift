@@ -16,6 +16,8 @@ final class KernelBTF: TypeSource, VariableSource {
     private static let pointerToPointer: UInt64 = 2
     private static let array: UInt64 = 3
     private static let arrayOfPointers: UInt64 = 4
+    /// The count of an array whose bound is not known.
+    private static let unknown: UInt64 = 0xff_ffff
 
     init(_ btf: BTFTypes, symbols: any SymbolSource) {
         self.btf = btf
@@ -32,12 +34,13 @@ final class KernelBTF: TypeSource, VariableSource {
         let id = raw & 0xffff_ffff
         let count = raw >> 32 & 0xff_ffff
         func made(_ form: UInt64) -> TypeID { reserve(TypeReference(form << 56 | id)) }
+        let bound = count == Self.unknown ? nil : count
         func plain() -> TypeID { id == 0 ? .void : reserve(TypeReference(id)) }
         switch raw >> 56 {
         case Self.pointer: return .pointer(to: plain(), size: 8)
         case Self.pointerToPointer: return .pointer(to: made(Self.pointer), size: 8)
-        case Self.array: return .array(ArrayType(element: plain(), count: count))
-        case Self.arrayOfPointers: return .array(ArrayType(element: made(Self.pointer), count: count))
+        case Self.array: return .array(ArrayType(element: plain(), count: bound))
+        case Self.arrayOfPointers: return .array(ArrayType(element: made(Self.pointer), count: bound))
         default: return try btf.load(reference, reserve: reserve)
         }
     }
@@ -53,30 +56,42 @@ final class KernelBTF: TypeSource, VariableSource {
         return [VariableReference(name: name, type: type, address: symbol.address)]
     }
 
-    /// The reference of a type that the table spells: a name, then `*`, `**`, `[]` or `*[]`.
+    /// The reference of a type that the table spells: a name, then `*`, `**`, `[BOUND]` or `*[BOUND]`.
     private func type(_ declaration: String, size: UInt64) throws -> TypeReference? {
-        var words = declaration.split(separator: " ").map(String.init)
-        var isArray = false
-        var stars = 0
-        if let last = words.last, last.hasSuffix("[]") {
-            isArray = true
-            words[words.count - 1] = String(last.dropLast(2))
+        var text = declaration[...]
+        var bound: Substring?
+        if text.last == "]", let open = text.lastIndex(of: "[") {
+            bound = text[text.index(after: open)...].dropLast()
+            text = text[..<open]
         }
+        var words = text.split(separator: " ").map(String.init)
+        var stars = 0
         if let last = words.last, last.allSatisfy({ $0 == "*" }) {
             stars = last.count
             words.removeLast()
         }
         words.removeAll { $0 == "const" }
         guard let id = try base(words) else { return nil }
-        switch (stars, isArray) {
-        case (0, false): return TypeReference(id)
-        case (1, false): return TypeReference(Self.pointer << 56 | id)
-        case (2, false): return TypeReference(Self.pointerToPointer << 56 | id)
-        case (1, true): return TypeReference(Self.arrayOfPointers << 56 | min(size / 8, 0xff_ffff) << 32 | id)
-        default:
-            let element = try elementSize(TypeReference(id))
-            return TypeReference(Self.array << 56 | min(size / max(element, 1), 0xff_ffff) << 32 | id)
+        guard let bound else {
+            let form = stars == 2 ? Self.pointerToPointer : stars == 1 ? Self.pointer : 0
+            return TypeReference(form << 56 | id)
         }
+        let element = stars == 1 ? 8 : try elementSize(TypeReference(id))
+        guard let count = try count(bound, size: size, of: element) else { return nil }
+        return TypeReference((stars == 1 ? Self.arrayOfPointers : Self.array) << 56 | count << 32 | id)
+    }
+
+    /// The number of elements that a bound of the table stands for; nil when BTF does not have its enumerator.
+    private func count(_ bound: Substring, size: UInt64, of element: UInt64) throws -> UInt64? {
+        if bound == "?" { return Self.unknown }
+        if bound.isEmpty { return min(size / max(element, 1), Self.unknown - 1) }
+        if let number = UInt64(bound) { return number }
+        let parts = bound.split(separator: ".").map(String.init)
+        guard parts.count == 2, let enumeration = try btf.find(.enumeration, parts[0]).first,
+            case .enumeration(let type) = try btf.load(enumeration, reserve: { _ in .void }),
+            let value = type.enumerators.first(where: { $0.name == parts[1] })?.value
+        else { return nil }
+        return UInt64(exactly: value).map { min($0, Self.unknown - 1) }
     }
 
     private func base(_ words: [String]) throws -> UInt64? {

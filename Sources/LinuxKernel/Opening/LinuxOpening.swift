@@ -22,6 +22,7 @@ struct LinuxOpening {
     ) throws {
         let (space, journal) = (memory.space, memory.journal)
         journal.note("symbols and types: \(sources.name)")
+        if specimen.types != .automatic { journal.note("types of \(specimen.types.rawValue) alone, as asked for") }
         if let own { journal.note("types of what is walked: \(own.name)") }
         let both = [own].compactMap { $0 } + [sources]
         func target(_ files: [DebugSources], _ perCPU: PerCPUAreas = PerCPUAreas(offsets: [])) -> Target {
@@ -52,14 +53,14 @@ struct LinuxOpening {
             base, base: { try kernelTypes ?? memory.btf(base.symbols) }, journal: journal)
         let loaded = modules.modules.flatMap { module -> [DebugSources] in
             let debug = ModuleDebug(
-                module, files: specimen.files, release: release, orcFormat: format, journal: journal)
+                module, files: specimen.files, preference: specimen.types, release: release, orcFormat: format,
+                journal: journal)
+            let ofFile = DebugSources(
+                name: module.name, types: debug, variables: debug, code: debug, symbols: debug,
+                unwind: [debug, ModuleCallFrames(debug: debug)])
+            if specimen.types == .dwarf { return [ofFile] }
             let btf = ModuleBTF(debug, list: blobs, journal: journal)
-            return [
-                DebugSources(
-                    name: module.name, types: debug, variables: debug, code: debug, symbols: debug,
-                    unwind: [debug, ModuleCallFrames(debug: debug)]),
-                DebugSources(name: "BTF of \(module.name)", types: btf, variables: btf),
-            ]
+            return [ofFile, DebugSources(name: "BTF of \(module.name)", types: btf, variables: btf)]
         }
         self.modules = modules
         model = target(both + loaded, areas)

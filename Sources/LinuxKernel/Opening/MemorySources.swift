@@ -70,11 +70,11 @@ struct MemorySources: Sendable {
 
     /// Types and variables of the kernel's own BTF, for a kernel whose symbols come from a file; nil when it has none
     /// or it is damaged.
-    func types(_ symbols: any SymbolSource) -> DebugSources? {
+    func types(_ symbols: any SymbolSource, evenDamaged: Bool = false) -> DebugSources? {
         do {
             let btf = try btf(SymbolTable([symbols]))
             for remark in btf.remarks { journal.remark(remark) }
-            if !btf.remarks.isEmpty { return nil }
+            if !btf.remarks.isEmpty, !evenDamaged { return nil }
             let types = KernelBTF(btf, symbols: symbols)
             return DebugSources(name: "the kernel's own BTF (\(btf.count) types)", types: types, variables: types)
         } catch {
