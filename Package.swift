@@ -96,7 +96,8 @@ let package = Package(
         tests(
             "LinuxKernel",
             [
-                "Bytes", "DebugModel", "ELF", "Memory", "Machine", "Dump", "DebugInfo", "Unwind", "Target", "Capabilities",
+                "Bytes", "DebugModel", "ELF", "Memory", "Machine", "Dump", "DebugInfo", "Unwind", "Target",
+                "Capabilities",
                 "Pipeline", "FixtureKit",
             ]),
         tests("Rendering", ["Bytes", "Target", "Pipeline"]),

@@ -86,12 +86,7 @@ struct GlobalTypes {
         ("stack_slabs", "void *[]", "lib/stackdepot.c"),
         ("__kfence_pool", "char *", "mm/kfence/core.c"),
         ("file_systems", "struct file_system_type *", "fs/filesystems.c"),
-<<<<<<< HEAD
-        ("chrdevs", "struct char_device_struct *[]", "fs/char_dev.c"),
-        ("sys_call_table", "sys_call_ptr_t[]", "arch/x86/entry/syscall_64.c"),
-=======
         ("chrdevs", "struct char_device_struct *[255]", "fs/char_dev.c"),
         ("sys_call_table", "const sys_call_ptr_t[?]", "arch/x86/entry/syscall_64.c"),
->>>>>>> alone
     ]
 }
