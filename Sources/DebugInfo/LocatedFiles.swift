@@ -20,6 +20,8 @@ package struct LocatedFiles: SymbolFiles {
         return locator.find(wanted).map { LocatedKernel(file: $0, cacheDirectory: cacheDirectory) }
     }
 
+    package func types() -> TypeFile? { locator.typeFile() }
+
     package func module(_ identity: ModuleIdentity, release: String?) throws -> DebugSources? {
         let buildID = identity.buildID.isEmpty ? nil : BuildID(identity.buildID)
         let wanted = SymbolFileLocator.Wanted(module: identity.name, buildID: buildID, release: release)
@@ -42,6 +44,11 @@ struct LocatedKernel: KernelImage {
 
     var path: String { file.path }
     var buildID: [UInt8] { file.elf.buildID?.bytes ?? [] }
+
+    var types: TypeFile? {
+        guard let section = file.elf.section(".BTF"), let bytes = try? section.contents() else { return nil }
+        return TypeFile(path: "\(path), section .BTF", bytes: bytes, isForced: false)
+    }
 
     /// A look through the rows, without an index: a few names are asked for, once.
     func address(of symbol: String) -> VirtualAddress? {
@@ -70,8 +77,9 @@ struct LocatedKernel: KernelImage {
     /// the types when the kernel's own ORC cannot be had.
     func load(offset: UInt64) throws -> DebugSources {
         let placed = DebugFile(file, at: .kernel(offset: offset))
-        var sources = DebugSources(
-            name: path, code: placed.code, symbols: placed.symbols, unwind: placed.unwind)
+        // A file that was stripped of its symbols leaves them to the kernel's own.
+        let symbols = placed.symbols.count > 0 ? placed.symbols : nil
+        var sources = DebugSources(name: path, code: placed.code, symbols: symbols, unwind: placed.unwind)
         guard file.hasDebugInformation else { return sources }
         let cache = cacheDirectory.flatMap {
             IndexCache(directory: $0, of: file.elf, supplementary: file.alternate)

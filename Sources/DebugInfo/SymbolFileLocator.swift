@@ -38,9 +38,9 @@ package final class SymbolFileLocator: Sendable {
         }
     }
 
-    private let options: Options
+    let options: Options
     private let limits: Limits
-    private let journal: @Sendable (String) -> Void
+    let journal: @Sendable (String) -> Void
     /// The files below each directory, walked once.
     private let walked: Mutex<[String: [String]]> = Mutex([:])
 
@@ -84,6 +84,7 @@ package final class SymbolFileLocator: Sendable {
     private func given(_ wanted: Wanted) -> [String] {
         options.given.flatMap { path -> [String] in
             if Directory.kind(of: path) == .directory { return inside(path, wanted) }
+            if rawBTF(path) != nil { return [] }
             // A named file may have any name; one that is clearly another module's is not this one's.
             if let module = SymbolFilePlaces.moduleName(of: path) { return module == wanted.module ? [path] : [] }
             return wanted.module != nil && SymbolFilePlaces.isKernelName(path) ? [] : [path]

@@ -48,11 +48,28 @@ package struct DebugSources: Sendable {
     }
 }
 
+/// The types of a kernel as BTF, in a file of their own or as a part of one.
+package struct TypeFile: Sendable {
+    /// The file's name, for the journal.
+    package let path: String
+    package let bytes: ByteSlice
+    /// Whether it is to be taken although it is not the kernel's.
+    package let isForced: Bool
+
+    package init(path: String, bytes: ByteSlice, isForced: Bool) {
+        self.path = path
+        self.bytes = bytes
+        self.isForced = isForced
+    }
+}
+
 /// A kernel image that was found, before anyone knows where it is loaded.
 package protocol KernelImage: Sendable {
     var path: String { get }
     /// Empty when the file has none.
     var buildID: [UInt8] { get }
+    /// The BTF that it carries; nil without.
+    var types: TypeFile? { get }
     /// The link-time address of a symbol.
     func address(of symbol: String) -> VirtualAddress?
     /// Bytes of the image at a link-time address, as the file holds them; nil outside its sections.
@@ -83,4 +100,14 @@ package protocol SymbolFiles: Sendable {
     func kernel(buildID: [UInt8]?, release: String?) throws -> (any KernelImage)?
     /// What a module's file says; nil when there is none.
     func module(_ identity: ModuleIdentity, release: String?) throws -> DebugSources?
+    /// The kernel's types in a file without anything else, whose build it does not tell; nil when none was given.
+    func types() -> TypeFile?
+}
+
+extension KernelImage {
+    package var types: TypeFile? { nil }
+}
+
+extension SymbolFiles {
+    package func types() -> TypeFile? { nil }
 }

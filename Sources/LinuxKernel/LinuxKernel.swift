@@ -3,6 +3,7 @@
 internal import Bytes
 package import Capabilities
 internal import DebugInfo
+internal import DebugModel
 internal import Machine
 package import Memory
 internal import Synchronization
@@ -45,7 +46,8 @@ package final class LinuxKernel: Kernel {
         let found = try KernelSearch(specimen: specimen, architecture: architecture, journal: journal).find()
         let (image, ground, release) = (found.image, found.ground, found.release)
         let space = AddressSpace(memory: specimen.memory, translation: ground.pageTable)
-        let memory = MemorySources(space: space, ground: ground, journal: journal)
+        let memory = MemorySources(
+            space: space, ground: ground, journal: journal, given: specimen.files.types(), ofImage: image?.types)
         let (sources, own) = try KernelSources(image: image, memory: memory, preference: specimen.types).load()
         let opened = try LinuxOpening(
             memory: memory, sources: sources, own: own, specimen: specimen, release: release,

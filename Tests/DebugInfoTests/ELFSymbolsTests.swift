@@ -124,6 +124,11 @@ private struct TableBuilder {
             let words = line.split(separator: " ")
             guard words.count == 3, let value = UInt64(words[0], radix: 16) else { continue }
             let name = String(words[2])
+            // The compiler's own labels are no names of anything.
+            if name.hasPrefix(".L") {
+                #expect(symbols.symbols(named: name).isEmpty)
+                continue
+            }
             let found = symbols.symbols(named: name)
             let isAbsolute = words[1] == "A" || words[1] == "a"
             // Per-CPU offsets, below the section's size, and absolute numbers do not move.

@@ -11,6 +11,10 @@ struct MemorySources: Sendable {
     let space: AddressSpace
     let ground: Ground
     let journal: Journal
+    /// BTF in a file that the user named.
+    var given: TypeFile?
+    /// BTF in the symbol file: for a kernel whose own cannot be read.
+    var ofImage: TypeFile?
 
     /// The sources that the kernel's memory holds. Throws when there are no symbols, without which nothing works.
     func load() throws -> DebugSources {
@@ -76,7 +80,7 @@ struct MemorySources: Sendable {
             for remark in btf.remarks { journal.remark(remark) }
             if !btf.remarks.isEmpty, !evenDamaged { return nil }
             let types = KernelBTF(btf, symbols: symbols)
-            return DebugSources(name: "the kernel's own BTF (\(btf.count) types)", types: types, variables: types)
+            return DebugSources(name: "the kernel's BTF (\(btf.count) types)", types: types, variables: types)
         } catch {
             journal.note("the kernel's own BTF cannot be used: \(error)")
             return nil
@@ -106,19 +110,64 @@ struct MemorySources: Sendable {
         return found
     }
 
-    /// The kernel's BTF, between the symbols that bound it.
+    /// The kernel's BTF: as the file that the user named has it, unless the kernel's memory shows that it is another
+    /// kernel's; else from memory; else from the symbol file, when memory has none or only a damaged one.
     func btf(_ symbols: SymbolTable) throws -> BTFTypes {
-        if let start = symbols.symbol(named: "__start_BTF")?.address,
-            let stop = symbols.symbol(named: "__stop_BTF")?.address
-        {
-            return try BTFTypes(try read(start, stop.distance(from: start)))
+        if let given, let types = try accepted(given, symbols) { return types }
+        guard let ofImage else { return try inMemory(symbols) }
+        let problem: String
+        do {
+            let own = try inMemory(symbols)
+            guard let remark = own.remarks.first else { return own }
+            problem = remark
+        } catch {
+            problem = "\(error)"
         }
+        journal.note("the kernel's own BTF cannot be used: \(problem); BTF of \(ofImage.path) is")
+        return try BTFTypes(ofImage.bytes)
+    }
+
+    /// The BTF of the kernel's image.
+    private func inMemory(_ symbols: SymbolTable) throws -> BTFTypes {
+        if symbols.symbol(named: "__start_BTF") != nil { return try BTFTypes(blob(symbols)) }
         // Without CONFIG_KALLSYMS_ALL, or with a damaged table of names, nothing names the place.
         guard let found = BTFSearch(space: space).find() else {
             throw OpeningError("no symbol __start_BTF, and no BTF in the image: the kernel was built without it")
         }
         journal.note("no symbol __start_BTF; BTF is in the image at \(found.place)")
         return found.types
+    }
+
+    /// What lies between the symbols that bound the kernel's BTF.
+    private func blob(_ symbols: SymbolTable) throws -> ByteSlice {
+        guard let start = symbols.symbol(named: "__start_BTF")?.address,
+            let stop = symbols.symbol(named: "__stop_BTF")?.address
+        else { throw OpeningError("kallsyms has no __start_BTF: the kernel was built without BTF") }
+        return try read(start, stop.distance(from: start))
+    }
+
+    /// The types of a file of BTF, which no build-id ties to this kernel: its bytes have to be those in memory. Nil when
+    /// they are not. Where memory cannot tell, it is believed.
+    private func accepted(_ file: TypeFile, _ symbols: SymbolTable) throws -> BTFTypes? {
+        let own = try? blob(symbols)
+        let isEqual = own.map { $0.count == file.bytes.count && $0.hasBytes(file.bytes.array) } ?? false
+        let isSound = own.flatMap { try? BTFTypes($0) }?.remarks.isEmpty ?? false
+        if !isEqual, isSound, !file.isForced {
+            journal.remark("\(file.path) was not used: it is not the BTF in the kernel's memory (--force takes it)")
+            return nil
+        }
+        do {
+            let types = try BTFTypes(file.bytes)
+            journal.note(
+                "BTF of \(file.path): "
+                    + (isEqual
+                        ? "equal to the kernel's own"
+                        : isSound ? "taken by force" : "not verified, the kernel's own cannot be read"))
+            return types
+        } catch {
+            journal.remark("\(file.path) was not used: \(error)")
+            return nil
+        }
     }
 
     /// The kernel's ORC table as it is in memory: sorted, and with what was patched at run time. Nil, with the reason
