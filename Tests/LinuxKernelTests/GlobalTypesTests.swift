@@ -34,8 +34,10 @@ import Testing
 
         /// The same of a row; nil when the kernel has no such type.
         func plain(row: String) throws -> String? {
-            let suffix = row.filter { "*[]".contains($0) }
-            var words = row.filter { !"*[]".contains($0) }.split(separator: " ").map(String.init)
+            // What a bound is counted with is not compared here, only that there is one.
+            let name = row.prefix { $0 != "[" }
+            let suffix = name.filter { $0 == "*" } + (name.count < row.count ? "[]" : "")
+            var words = name.filter { $0 != "*" }.split(separator: " ").map(String.init)
             words.removeAll { $0 == "const" }
             switch (words.first, words.last) {
             case ("void", _): return "void" + suffix
