@@ -40,6 +40,25 @@ package enum ByteSource {
         return ByteSlice(try ByteStorage(name: label, mapping: descriptor, length: Int(status.st_size)))
     }
 
+    /// All bytes of what is at `path`, read to its end: also of pipes and devices, which cannot be mapped. Throws past
+    /// `limit` bytes: a script is never that long, and a device has no end.
+    package static func read(_ path: String, limit: Int = 16 << 20) throws(FileError) -> [UInt8] {
+        // Safe: plain system calls; the buffer is ours and as long as read is told.
+        let descriptor = unsafe open(path, O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else { throw FileError(path: path, doing: "open", errno: errno) }
+        defer { close(descriptor) }
+        var bytes: [UInt8] = []
+        var buffer = [UInt8](repeating: 0, count: 1 << 16)
+        while true {
+            let count = unsafe buffer.withUnsafeMutableBytes { unsafe Glibc.read(descriptor, $0.baseAddress, $0.count) }
+            if count < 0, errno == EINTR { continue }
+            guard count >= 0 else { throw FileError(path: path, doing: "read", errno: errno) }
+            if count == 0 { return bytes }
+            bytes += buffer[..<count]
+            guard bytes.count <= limit else { throw FileError(path: path, doing: "read all of", errno: EFBIG) }
+        }
+    }
+
     /// The part of `path` after its last slash.
     package static func lastComponent(_ path: String) -> String {
         path.split(separator: "/").last.map(String.init) ?? path

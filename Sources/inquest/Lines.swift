@@ -54,7 +54,7 @@ enum CommandLines {
             while case .text(let line) = input.next() { lines.append(line) }
             return lines
         }
-        let bytes = try ByteSource.map(path).array
+        let bytes = try ByteSource.read(path)
         return String(decoding: bytes, as: UTF8.self).split(whereSeparator: \.isNewline).map(String.init)
     }
 }

@@ -34,4 +34,11 @@ struct ByteSourceTests {
         // Another mapping is none the worse.
         #expect(try ByteSource.map(file.path).isIntact)
     }
+
+    @Test("A device that cannot be mapped is read to its end, and an endless one is refused")
+    func devices() throws {
+        #expect(try ByteSource.read("/dev/null").isEmpty)
+        #expect(throws: FileError.self) { try ByteSource.read("/dev/zero", limit: 1 << 20) }
+        #expect(throws: FileError.self) { try ByteSource.read("/no/such/file") }
+    }
 }
