@@ -52,6 +52,16 @@ package enum RealDumps {
         "uaf.kdump",
     ].filter { exists("\(folder)/\($0)") || exists("\(folder)/\($0).zst") }
 
+    /// Those of `wanted` that are here: a clone alone has a few of them.
+    package static func those(_ wanted: [String]) -> [String] { wanted.filter { names.contains($0) } }
+
+    /// Whether all of `wanted` are here.
+    package static func have(_ wanted: String...) -> Bool { those(wanted).count == wanted.count }
+
+    /// What a test prints that is left out because it needs more dumps than a clone has.
+    package static let sharedComment: Comment =
+        "needs dumps that are not in a clone: put the shared fixtures at ../shared/fixtures, then run scripts/fixtures"
+
     /// The path of a file of that name; those that are stored packed (`NAME.zst`) are unpacked once, into a
     /// temporary folder that later runs use again.
     package static func path(_ name: String) throws -> String {

@@ -99,7 +99,7 @@ struct RealStackTests {
 @Suite(.enabled(if: RealDumps.arePresent, Comment(rawValue: RealDumps.comment)))
 struct RealSlabObjectTests {
     /// In these dumps every page was saved.
-    static let whole = ["plain.elf", "refleak.kdump"]
+    static let whole = RealDumps.those(["plain.elf", "refleak.kdump"])
 
     @Test("the objects found one by one, over all pages, are as many as the caches count", arguments: whole)
     func twoSources(_ name: String) throws {

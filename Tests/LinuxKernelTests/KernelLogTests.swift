@@ -40,7 +40,11 @@ struct RealPanicTests {
         try KernelLog(RealKernels.open(dump).target).panicMessage
     }
 
-    @Test("the first oops and the last panic are named, the end marker is not taken for one")
+    @Test(
+        "the first oops and the last panic are named, the end marker is not taken for one",
+        .enabled(
+            if: RealDumps.have("nlmgc-panic.kdump", "plain-panic.kdump", "kq-spin.flat"),
+            Comment(rawValue: RealDumps.sharedComment)))
     func panics() throws {
         let fault = try #require(try message("nlmgc-panic.kdump"))
         #expect(fault.firstOops?.line.hasPrefix("general protection fault, probably for non-canonical") == true)
@@ -54,7 +58,12 @@ struct RealPanicTests {
         #expect(lockup.complaint?.kind == .softLockup)
     }
 
-    @Test("a kernel that only complained did not die")
+    @Test(
+        "a kernel that only complained did not die",
+        .enabled(
+            if: RealDumps.have(
+                "nlmgc-hang.kdump", "redzone.kdump", "plain-novmcoreinfo.elf", "readers.kdump", "refleak.kdump"),
+            Comment(rawValue: RealDumps.sharedComment)))
     func complaints() throws {
         let hang = try #require(try message("nlmgc-hang.kdump"))
         #expect(hang.firstOops == nil && hang.lastPanic == nil)

@@ -22,7 +22,7 @@ struct RealMemoryTests {
 
     @Test(
         "the summary is what the guest's /proc/meminfo said a moment before",
-        arguments: ["plain.elf", "plain-novmcoreinfo.elf", "plain-panic.kdump"])
+        arguments: RealDumps.those(["plain.elf", "plain-novmcoreinfo.elf", "plain-panic.kdump"]))
     func matchesGuest(_ name: String) throws {
         let summary = MemorySummary(try RealKernels.open(name).target)
         let guest = try meminfo(name)
@@ -52,7 +52,8 @@ struct RealMemoryTests {
     }
 
     @Test(
-        "slab memory is told alike by the page counters and by the caches", arguments: ["plain.elf", "refleak.kdump"])
+        "slab memory is told alike by the page counters and by the caches",
+        arguments: RealDumps.those(["plain.elf", "refleak.kdump"]))
     func slabs(_ name: String) throws {
         let kernel = try RealKernels.open(name)
         let summary = MemorySummary(kernel.target)
