@@ -1,1 +1,0 @@
-// What belongs here: see ARCHITECTURE.md.
