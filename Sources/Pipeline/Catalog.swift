@@ -4,9 +4,11 @@
 package struct Catalog: Sendable {
     package let stages: [any Stage.Type]
     private let byName: [String: Int]
+    package let walks: [any NamedWalk.Type]
+    private let walksByName: [String: Int]
 
-    /// `lists`: from the least to the most specific.
-    package init(_ lists: [[any Stage.Type]]) {
+    /// `lists` and `walks`: from the least to the most specific.
+    package init(_ lists: [[any Stage.Type]], walks: [any NamedWalk.Type] = []) {
         var stages: [any Stage.Type] = []
         var byName: [String: Int] = [:]
         for stage in lists.joined() {
@@ -20,7 +22,19 @@ package struct Catalog: Sendable {
         }
         self.stages = stages
         self.byName = byName
+        self.walks = walks
+        var walksByName: [String: Int] = [:]
+        for (index, walk) in walks.enumerated() {
+            for name in [walk.name] + walk.aliases { walksByName[name] = index }
+        }
+        self.walksByName = walksByName
     }
+
+    /// The walk of that name or alias.
+    package func walk(named name: String) -> (any NamedWalk.Type)? { walksByName[name].map { walks[$0] } }
+
+    /// The walks that begin at a value of the type, as spelled without qualifiers ("struct list_head").
+    package func walks(from type: String) -> [any NamedWalk.Type] { walks.filter { $0.root == type } }
 
     package subscript(name: String) -> (any Stage.Type)? { byName[name].map { stages[$0] } }
 

@@ -17,6 +17,8 @@ package struct Record: Sendable {
     package let kind: String
     package var fields: [Field]
     package var presentation: Presentation
+    /// The object of the target that it tells about, of which later stages may take members: a task's `task_struct`.
+    package let subject: Value?
 
     package enum Presentation: Sendable {
         /// A row of a table with the columns of the record's fields (those with a header).
@@ -27,7 +29,10 @@ package struct Record: Sendable {
         case none
     }
 
-    package init(_ kind: String, _ fields: [Field], presentation: Presentation = .row) {
+    package init(
+        _ kind: String, _ fields: [Field], presentation: Presentation = .row, subject: Value? = nil
+    ) {
+        self.subject = subject
         self.kind = kind
         self.fields = fields
         self.presentation = presentation

@@ -29,18 +29,21 @@ package struct Context: Sendable {
     /// What could not be read while the command ran; shown after its output.
     package let gaps: Gaps
     package let journal: Journal
+    /// What lines before this one left behind.
+    package let session: SessionState
     /// Whether the user wants the command to end. Asked at every datum; a command that works long without emitting
     /// asks too, and throws `Interrupted`.
     package let isInterrupted: @Sendable () -> Bool
 
     package init(
-        kernel: any Kernel, catalog: Catalog, gaps: Gaps, journal: Journal,
+        kernel: any Kernel, catalog: Catalog, gaps: Gaps, journal: Journal, session: SessionState = SessionState(),
         isInterrupted: @escaping @Sendable () -> Bool = { false }
     ) {
         self.kernel = kernel
         self.catalog = catalog
         self.gaps = gaps
         self.journal = journal
+        self.session = session
         self.isInterrupted = isInterrupted
     }
 
@@ -103,10 +106,15 @@ package struct Manual: Sendable {
     /// What follows the options is an expression: options are taken from the front alone, `Arguments.text` is the rest
     /// of the line as typed, and a word such as `-x` that no option declares begins the expression.
     package let takesExpression: Bool
+    /// What may flow into it from the stage before; none for a command that only begins a line.
+    package let accepts: Flow
+    /// What it hands on.
+    package let emits: Flow
 
     package init(
         name: String, aliases: [String] = [], synopsis: String = "", summary: String, text: String = "",
-        options: [Option] = [], examples: [Example], takesExpression: Bool = false
+        options: [Option] = [], examples: [Example], takesExpression: Bool = false, accepts: Flow = [],
+        emits: Flow = .records
     ) {
         self.name = name
         self.aliases = aliases
@@ -116,5 +124,7 @@ package struct Manual: Sendable {
         self.options = options
         self.examples = examples
         self.takesExpression = takesExpression
+        self.accepts = accepts
+        self.emits = emits
     }
 }
