@@ -27,13 +27,13 @@ package struct Print: Stage {
             .init("print init_task.comm", "a member"),
             .init("print per_cpu(runqueues, 1).curr->comm", "what CPU 1 was running"),
             .init("print -x sizeof(struct task_struct)", "in hexadecimal"),
-        ], takesExpression: true)
+            .init("ps 1 | .comm | print", "what flows by, each with its type"),
+        ], takesExpression: true, accepts: .anything)
 
-    private let text: String
-    private let options: FormatOptions
+    let text: String
+    let options: FormatOptions
 
     package init(_ arguments: Arguments) throws {
-        guard !arguments.text.isEmpty else { throw UsageError("print: an expression is missing; see: help print") }
         text = arguments.text
         var options = FormatOptions()
         options.hexadecimal = arguments.has("-x") && !arguments.has("-d")
@@ -41,6 +41,8 @@ package struct Print: Stage {
     }
 
     package func finish(_ context: Context, _ emit: Emit) throws {
+        // Behind a bar everything was said already.
+        guard !context.isBehindBar else { return }
         let value = try context.target.evaluate(text)
         let formatter = ValueFormatter(options)
         let tree = formatter.tree(value)

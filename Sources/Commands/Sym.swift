@@ -16,7 +16,7 @@ package struct Sym: Stage {
         examples: [
             .init("sym schedule", "a function"), .init("sym &init_task", "the symbol at an address"),
             .init("sym -q mutex_lock", "all that have it in their name"),
-        ])
+        ], emits: .subjects, takesOperand: true)
 
     private let words: [String]
     private let part: String?
