@@ -92,6 +92,7 @@ package struct Sym: Stage {
                 Field("name", nil, .text(symbol.name)), Field("offset", nil, .unsigned(offset)),
                 Field("where", "SYMBOL", .text(symbol.name + (offset == 0 ? "" : "+0x" + hex(offset)))),
                 Field("size", "SIZE", symbol.size == 0 ? .none : .unsigned(symbol.size)),
+                Field("size_is_bound", nil, .boolean(symbol.isSizeBound)),
                 Field("binding", nil, .text("\(symbol.binding)")),
                 Field("module", "MODULE", symbol.module.map { .text($0) } ?? .none),
                 Field("ctype", nil, type.map { .text($0) } ?? .none), file, line,
