@@ -76,10 +76,11 @@ struct Untyped {
         let shown: FieldValue =
             bytes.isEmpty && fault != nil
             ? .gap("\(fault.map { "\($0)" } ?? "")") : .list(bytes.map { .unsigned(UInt64($0)) })
+        let length: FieldValue = size.map { .unsigned($0) } ?? .none
         let fields = [
             Field("expression", nil, .text(text)), Field("type", nil, .none),
-            Field("address", nil, .address(address.rawValue)), Field("size", nil, size.map { .unsigned($0) } ?? .none),
-            Field("size_is_bound", nil, .boolean(isBound)), Field("bytes", nil, shown),
+            Field("address", nil, .address(address.rawValue)), Field("size", nil, isBound ? .none : length),
+            Field("size_at_most", nil, isBound ? length : .none), Field("bytes", nil, shown),
             Field("note", nil, .text(remedy)),
         ]
         return Record("untyped", fields, presentation: .block(lines))

@@ -49,7 +49,7 @@ import Testing
             record.fields.first { $0.name == name }.map { Session.text($0.value) } ?? ""
         }
         #expect(field("type") == "-" && field("address") == digits && field("size") == "8")
-        #expect(field("bytes") == "[97 32 116 101 120 116 0 0]" && field("size_is_bound") == "false")
+        #expect(field("bytes") == "[97 32 116 101 120 116 0 0]" && field("size_at_most") == "-")
         #expect(field("note") == "type unknown; print (TYPE)mystery")
         // The type that the user says it has, in every way to say it.
         #expect(session.run("print (char [7])mystery") == ["(char [7]) \"a text\""])

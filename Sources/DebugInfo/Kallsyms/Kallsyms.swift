@@ -17,6 +17,7 @@ package final class Kallsyms: SymbolSource {
     private let hasAbsolutePerCPU: Bool
     private let perCPUEnd: UInt64
     private let chains = Mutex<NameChains?>(nil)
+    private let readOnly = Mutex<[Range<UInt64>]?>(nil)
     /// What is damaged, a sentence each; all else is there.
     package let remarks: [String]
 
@@ -73,6 +74,29 @@ package final class Kallsyms: SymbolSource {
     }
 
     private static let upperHalf: UInt64 = 1 << 63
+
+    /// What the linker script bounds as read-only data, without what is read-only once the kernel has booted: variables
+    /// as others are (include/asm-generic/vmlinux.lds.h, RO_DATA).
+    private var readOnlyRanges: [Range<UInt64>] {
+        readOnly.withLock { known in
+            if let known { return known }
+            func address(_ name: String) -> UInt64? { symbols(named: name).first?.address.rawValue }
+            func range(_ start: UInt64?, _ end: UInt64?) -> Range<UInt64>? {
+                guard let start, let end, start < end else { return nil }
+                return start..<end
+            }
+            var made: [Range<UInt64>] = []
+            if let all = range(address("__start_rodata"), address("__end_rodata")) {
+                if let later = range(address("__start_ro_after_init"), address("__end_ro_after_init")) {
+                    made = [all.clamped(to: 0..<later.lowerBound), all.clamped(to: later.upperBound..<UInt64.max)]
+                } else {
+                    made = [all]
+                }
+            }
+            known = made
+            return made
+        }
+    }
 
     package var count: Int { addresses.count }
 
@@ -161,9 +185,12 @@ package final class Kallsyms: SymbolSource {
         return first
     }
 
-    /// The letter of `nm` tells the section. In read-only data lie strings and constants that have no symbol, after
-    /// whatever variable comes before them: there a symbol covers nothing but the place that it names.
+    /// In read-only data lie strings and constants that have no symbol, after whatever variable comes before them:
+    /// there a symbol covers nothing but the place that it names. The letter of `nm` tells read-only data only where its
+    /// section is not marked as writable, as that of many kernels is for the sake of what is written at boot.
     private func coversWhatFollows(_ index: Int) -> Bool {
+        let address = addresses[index]
+        if readOnlyRanges.contains(where: { $0.contains(address) }) { return false }
         var letter: UInt8 = 0
         _ = names.expand(index) { if letter == 0 { letter = $0 | 0x20 } }
         switch letter {
