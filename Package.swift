@@ -98,7 +98,7 @@ let package = Package(
             [
                 "Bytes", "DebugModel", "ELF", "Memory", "Machine", "Dump", "DebugInfo", "Unwind", "Target",
                 "Capabilities",
-                "Pipeline", "FixtureKit",
+                "Pipeline", "Commands", "FixtureKit",
             ]),
         tests("Rendering", ["Bytes", "Target", "Pipeline"]),
         // The program as a user runs it, and the rules that hold between the targets.

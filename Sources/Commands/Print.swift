@@ -17,6 +17,9 @@ package struct Print: Stage {
 
             An address of more than eight hexadecimal digits needs no 0x. Structures are shown whole; a member that \
             cannot be read says so in its place. Nothing in the target is changed or called.
+
+            Of a variable whose type nothing tells (a kernel's BTF has the types of few variables) the address and the \
+            first bytes are shown; (TYPE)NAME reads it as that type.
             """,
         options: [
             .init("-x", "Integers in hexadecimal"),
@@ -44,6 +47,11 @@ package struct Print: Stage {
         // Behind a bar everything was said already.
         guard !context.isBehindBar else { return }
         let value = try context.target.evaluate(text)
+        if value.isUntyped {
+            let untyped = try Untyped(text, value)
+            untyped.note(context.gaps)
+            return try emit(.record(untyped.record))
+        }
         let formatter = ValueFormatter(options)
         let tree = formatter.tree(value)
         // A value that cannot be read at all is no answer.

@@ -49,11 +49,12 @@ package struct Whatis: Stage {
         }
         let value: Value
         do { value = try target.evaluate(text) } catch let error as ExpressionError {
-            // A symbol whose type nobody knows is still an address.
+            // A symbol that has no value, as a per-CPU variable has none, is still an address.
             guard let symbol = target.symbols.symbol(named: text) else { throw error }
             return try identify(symbol.address, context, emit)
         }
         if case .memory(let address, _) = value.place {
+            if value.isUntyped { return try identify(address, context, emit) }
             if case .function = try value.strippedType { return try identify(address, context, emit) }
             let line = try target.types.declaration(of: text, type: value.type) + ";"
             let fields = [
