@@ -71,7 +71,7 @@ struct TaskTableTests {
         }
         let table = try kernel.tasks()
         #expect(table.tasks.count == 36)
-        #expect(table.anomalies.contains { $0.description.contains("without its head") })
+        #expect(table.anomalies.contains { $0.description.contains("without meeting its head") })
         #expect(!table.disagreements.isEmpty)
     }
 
