@@ -64,7 +64,7 @@ let package = Package(
                 "Bytes", "DebugModel", "ELF", "Memory", "Machine", "DebugInfo", "Unwind", "Target", "Capabilities",
                 "Pipeline",
             ]),
-        layer("Rendering", ["Bytes", "Target", "Pipeline"]),
+        layer("Rendering", ["Bytes", "DebugModel", "Target", "Pipeline"]),
         // 11
         .executableTarget(
             name: "inquest",

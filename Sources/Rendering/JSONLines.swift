@@ -7,6 +7,7 @@
 package import Pipeline
 package import Target
 internal import Bytes
+internal import DebugModel
 
 package final class JSONLines: Renderer {
     private let sink: Sink

@@ -3,6 +3,7 @@
 package import Pipeline
 package import Target
 internal import Bytes
+internal import DebugModel
 
 /// Prints as it goes, except for the first rows of a table, which wait for each other to be aligned.
 package final class TextOutput: Renderer {

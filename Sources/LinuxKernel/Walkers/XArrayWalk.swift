@@ -1,5 +1,6 @@
 // walk xarray, radix, idr, ida: what an XArray and its relatives hold.
 
+internal import Memory
 package import Bytes
 internal import DebugModel
 package import Pipeline
