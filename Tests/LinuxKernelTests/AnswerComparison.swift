@@ -55,7 +55,7 @@ struct AnswerComparison {
         var data: [Datum] = []
         let outcome = Engine.run(line: line, context: context) { data.append($0) }
         let said = gaps.all.map { "\($0.what): \($0.why)" }
-        if case .failed(let why) = outcome { return (data, said, why) }
+        if case .failed(let why) = outcome { return (data, said, why.description) }
         return (data, said, nil)
     }
 
@@ -64,6 +64,7 @@ struct AnswerComparison {
         case .record(let record): .record(record)
         case .text(let text): .text(text)
         case .number(let number): .unsigned(number)
+        case .field(let value): value
         case .gap(let gap): .gap("\(gap.what): \(gap.why)")
         case .object(let value): .text("\(value.typeName) at \((try? value.address).map { "\($0)" } ?? "-")")
         }
