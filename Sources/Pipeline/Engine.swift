@@ -34,11 +34,11 @@ package enum Engine {
 
     /// The stages of a line, each made with its arguments: all of it is checked before any of it runs.
     package static func parse(_ line: String, catalog: Catalog) throws -> [any Stage] {
-        try LineSplitter.commands(line).map { command in
+        try LineSplitter.commands(line).enumerated().map { index, command in
             guard let type = catalog[command.name] else {
                 throw UsageError(NearNames.unknown(command.name, among: catalog.names))
             }
-            return try type.init(Arguments(command.words, text: command.text, manual: type.manual))
+            return try type.init(Arguments(command.words, text: command.text, manual: type.manual, hasInput: index > 0))
         }
     }
 

@@ -2,6 +2,7 @@
 
 package import Bytes
 internal import DebugModel
+internal import Memory
 package import Pipeline
 package import Target
 
