@@ -12,5 +12,6 @@ package enum LinuxCommands {
         Report.self,
         Slabs.self,
         Sys.self,
+        Tree.self,
     ]
 }
