@@ -5,12 +5,17 @@ package import Pipeline
 package enum LinuxCommands {
     package static let all: [any Stage.Type] = [
         Bt.self,
+        Down.self,
         Foreach.self,
+        FrameStage.self,
         Log.self,
         Mod.self,
         Ps.self,
+        Regs.self,
         Report.self,
+        SetTask.self,
         Slabs.self,
         Sys.self,
+        Up.self,
     ]
 }
