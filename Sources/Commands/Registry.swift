@@ -4,6 +4,7 @@ package import Pipeline
 
 package enum Commands {
     package static let all: [any Stage.Type] = [
+        Dis.self,
         List.self,
         Print.self,
         Ptov.self,
