@@ -33,6 +33,7 @@ let package = Package(
         .target(name: "CMapping"),
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
         .systemLibrary(name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"])]),
+        .systemLibrary(name: "CCapstone", pkgConfig: "capstone", providers: [.apt(["libcapstone-dev"])]),
 
         // 1
         layer("Bytes", ["CMapping"]),
@@ -43,7 +44,7 @@ let package = Package(
         layer("ELF", ["Bytes", "Codecs"]),
         layer("Memory", ["Bytes"]),
         // 4
-        layer("Machine", ["Bytes", "Memory", "DebugModel"]),
+        layer("Machine", ["Bytes", "Memory", "DebugModel", "CCapstone"]),
         layer("Dump", ["Bytes", "Codecs", "ELF", "Memory"]),
         layer("DebugInfo", ["Bytes", "Codecs", "DebugModel", "ELF"]),
         // 5

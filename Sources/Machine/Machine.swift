@@ -12,6 +12,8 @@ package protocol Machine: Sendable {
     var layout: RegisterLayout { get }
     /// The CPUs of a dump, in the order of its notes; kinds of notes that are not known are passed over.
     func cpus(notes: [RawNote]) -> [CPUState]
+    /// A decoder of this machine's code; nil when there is none. Making one takes microseconds: keep it for a whole question.
+    func disassembler() -> (any Disassembler)?
     /// The registers that an interrupt or system call saved at `address`: a whole `struct pt_regs`, or only what
     /// the hardware pushed, which then lies at `address`. `interruptedUser` tells whether it came from user mode.
     func exceptionFrame(

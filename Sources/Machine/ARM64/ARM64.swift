@@ -28,6 +28,8 @@ package struct ARM64: Machine {
             arguments: (0...7).map { RegisterNumber($0) })
     }
 
+    package func disassembler() -> (any Disassembler)? { nil }
+
     package func cpus(notes: [RawNote]) -> [CPUState] {
         notes.filter { $0.name == "CORE" && $0.type == 1 }.compactMap { try? Self.status($0.description) }
     }

@@ -47,6 +47,8 @@ package struct X86_64: Machine {
             arguments: [Self.rdi, Self.rsi, Self.rdx, Self.rcx, Self.r8, Self.r9])
     }
 
+    package func disassembler() -> (any Disassembler)? { X86_64Disassembler() }
+
     package func cpus(notes: [RawNote]) -> [CPUState] { X86_64Notes.cpus(notes) }
 
     /// Offsets within `struct pt_regs` (arch/x86/include/asm/ptrace.h), in the order of the structure.
