@@ -64,7 +64,7 @@ let package = Package(
                 "Bytes", "DebugModel", "ELF", "Memory", "Machine", "DebugInfo", "Unwind", "Target", "Capabilities",
                 "Pipeline",
             ]),
-        layer("Rendering", ["Bytes", "Target", "Pipeline"]),
+        layer("Rendering", ["Bytes", "DebugModel", "Target", "Pipeline"]),
         // 11
         .executableTarget(
             name: "inquest",
@@ -99,7 +99,7 @@ let package = Package(
             [
                 "Bytes", "DebugModel", "ELF", "Memory", "Machine", "Dump", "DebugInfo", "Unwind", "Target",
                 "Capabilities",
-                "Pipeline", "FixtureKit",
+                "Pipeline", "Commands", "FixtureKit",
             ]),
         tests("Rendering", ["Bytes", "Target", "Pipeline"]),
         // The program as a user runs it, and the rules that hold between the targets.

@@ -32,6 +32,9 @@ enum AddressOperand {
     static func number(_ text: String, _ target: Target) throws -> VirtualAddress {
         if let plain = plain(text) { return plain }
         let value = try target.evaluate(text)
+        if value.isUntyped {
+            throw CommandError("the type of \(text) is unknown: say &\(text) for its address, or (TYPE)\(text)")
+        }
         switch try value.strippedType {
         case .aggregate, .array, .function, .incomplete: return try value.address
         default: return VirtualAddress(UInt64(bitPattern: try value.signed()))

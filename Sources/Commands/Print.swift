@@ -17,6 +17,9 @@ package struct Print: Stage {
 
             An address of more than eight hexadecimal digits needs no 0x. Structures are shown whole; a member that \
             cannot be read says so in its place. Nothing in the target is changed or called.
+
+            Of a variable whose type nothing tells (a kernel's BTF has the types of few variables) the address and the \
+            first bytes are shown; (TYPE)NAME reads it as that type.
             """,
         options: [
             .init("-x", "Integers in hexadecimal"),
@@ -27,13 +30,13 @@ package struct Print: Stage {
             .init("print init_task.comm", "a member"),
             .init("print per_cpu(runqueues, 1).curr->comm", "what CPU 1 was running"),
             .init("print -x sizeof(struct task_struct)", "in hexadecimal"),
-        ], takesExpression: true)
+            .init("ps 1 | .comm | print", "what flows by, each with its type"),
+        ], takesExpression: true, accepts: .anything)
 
-    private let text: String
-    private let options: FormatOptions
+    let text: String
+    let options: FormatOptions
 
     package init(_ arguments: Arguments) throws {
-        guard !arguments.text.isEmpty else { throw UsageError("print: an expression is missing; see: help print") }
         text = arguments.text
         var options = FormatOptions()
         options.hexadecimal = arguments.has("-x") && !arguments.has("-d")
@@ -41,7 +44,14 @@ package struct Print: Stage {
     }
 
     package func finish(_ context: Context, _ emit: Emit) throws {
+        // Behind a bar everything was said already.
+        guard !context.isBehindBar else { return }
         let value = try context.target.evaluate(text)
+        if value.isUntyped {
+            let untyped = try Untyped(text, value)
+            untyped.note(context.gaps)
+            return try emit(.record(untyped.record))
+        }
         let formatter = ValueFormatter(options)
         let tree = formatter.tree(value)
         // A value that cannot be read at all is no answer.

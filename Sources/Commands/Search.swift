@@ -34,7 +34,7 @@ package struct Search: Stage {
             .init("search &init_task", "who points to the first task"), .init("search -c 'Linux version'", "a string"),
             .init("search -w -l 5 0x5a2e5a2e", "words of 32 bits, five places"),
             .init("search -m 0xfff 0xffffffff82000000", "a pointer into a page"),
-        ])
+        ], emits: [.subjects, .text], takesOperand: true)
 
     private let needle: (Target) throws -> Needle
     private let isPhysical: Bool

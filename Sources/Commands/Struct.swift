@@ -7,7 +7,7 @@ internal import Target
 
 package struct Struct: Stage {
     package static let manual = Manual(
-        name: "struct", aliases: ["union"], synopsis: "NAME[.MEMBER[,MEMBER]...] [ADDRESS [COUNT]] [-o] [-x] [-d]",
+        name: "struct", aliases: ["union", "*"], synopsis: "NAME[.MEMBER[,MEMBER]...] [ADDRESS [COUNT]] [-o] [-x] [-d]",
         summary: "a structure's definition, layout or contents",
         text: """
             Without an address: the definition, and with -o the offset and size of each member, the holes and the \
@@ -26,7 +26,8 @@ package struct Struct: Stage {
             .init("struct task_struct.comm,pid &init_task", "two members of the first task"),
             .init("struct list_head init_task.tasks", "a structure inside another one"),
             .init("struct task_struct.se.run_node -o", "where a member is"),
-        ])
+            .init("ps 1 | struct task_struct.comm,pid", "of each task that a command says"),
+        ], takesOperand: true)
 
     private let name: String
     private let members: [MemberPath]

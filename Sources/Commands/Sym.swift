@@ -16,7 +16,7 @@ package struct Sym: Stage {
         examples: [
             .init("sym schedule", "a function"), .init("sym &init_task", "the symbol at an address"),
             .init("sym -q mutex_lock", "all that have it in their name"),
-        ])
+        ], emits: .subjects, takesOperand: true)
 
     private let words: [String]
     private let part: String?
@@ -91,12 +91,23 @@ package struct Sym: Stage {
                 Field("type", "TYPE", .text(kind(symbol, target))),
                 Field("name", nil, .text(symbol.name)), Field("offset", nil, .unsigned(offset)),
                 Field("where", "SYMBOL", .text(symbol.name + (offset == 0 ? "" : "+0x" + hex(offset)))),
-                Field("size", "SIZE", symbol.size == 0 ? .none : .unsigned(symbol.size)),
+                Field("size", nil, size(symbol, isBound: false)),
+                Field("size_at_most", nil, size(symbol, isBound: true)),
+                Field("extent", "SIZE", extent(symbol)),
                 Field("binding", nil, .text("\(symbol.binding)")),
                 Field("module", "MODULE", symbol.module.map { .text($0) } ?? .none),
                 Field("ctype", nil, type.map { .text($0) } ?? .none), file, line,
                 Field("source", "SOURCE", (place ?? type).map { .text($0) } ?? .none),
             ])
+    }
+
+    private static func size(_ symbol: Symbol, isBound: Bool) -> FieldValue {
+        symbol.size == 0 || symbol.isSizeBound != isBound ? .none : .unsigned(symbol.size)
+    }
+
+    private static func extent(_ symbol: Symbol) -> FieldValue {
+        guard symbol.size != 0 else { return .none }
+        return symbol.isSizeBound ? .text("<=\(symbol.size)") : .unsigned(symbol.size)
     }
 
     private static func kind(_ symbol: Symbol, _ target: Target) -> String {

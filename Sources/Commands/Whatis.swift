@@ -19,16 +19,24 @@ package struct Whatis: Stage {
         examples: [
             .init("whatis &init_task", "an address"), .init("whatis init_task", "a variable's type"),
             .init("whatis struct list_head", "a type's definition"), .init("whatis init_task.tasks", "a member's type"),
-        ], takesExpression: true)
+            .init("ps | whatis | group-by cache", "where many addresses lie"),
+        ], takesExpression: true, accepts: .addresses, emits: [.subjects, .records])
 
     private let text: String
 
     package init(_ arguments: Arguments) throws {
         text = arguments.text
-        guard !text.isEmpty else { throw UsageError("whatis: an address or a name is missing; see: help whatis") }
+    }
+
+    package func receive(_ datum: Datum, _ context: Context, _ emit: Emit) throws {
+        guard text.isEmpty else { throw UsageError("whatis: either an address or what flows through the bar") }
+        guard let address = try datum.address() else { throw UsageError("whatis: what flows here has no address") }
+        try identify(address, context, emit)
     }
 
     package func finish(_ context: Context, _ emit: Emit) throws {
+        // Behind a bar everything was said already.
+        guard !context.isBehindBar else { return }
         let target = context.target
         if let type = try definition(target) {
             let lines = try target.types.definition(type)
@@ -41,11 +49,12 @@ package struct Whatis: Stage {
         }
         let value: Value
         do { value = try target.evaluate(text) } catch let error as ExpressionError {
-            // A symbol whose type nobody knows is still an address.
+            // A symbol that has no value, as a per-CPU variable has none, is still an address.
             guard let symbol = target.symbols.symbol(named: text) else { throw error }
             return try identify(symbol.address, context, emit)
         }
         if case .memory(let address, _) = value.place {
+            if value.isUntyped { return try identify(address, context, emit) }
             if case .function = try value.strippedType { return try identify(address, context, emit) }
             let line = try target.types.declaration(of: text, type: value.type) + ";"
             let fields = [
@@ -96,7 +105,17 @@ package struct Whatis: Stage {
                 lines = ["\(hex(address.rawValue, width: 16)): \(error)"]
             }
         }
-        let fields = [Field("address", nil, .address(address.rawValue)), Field("identities", nil, .list(known))]
+        var fields = [
+            Field("address", nil, .address(address.rawValue)),
+            Field("is", nil, found.first.map { .text($0.kind) } ?? .none),
+            Field("identities", nil, .list(known)),
+        ]
+        // The details once more, where the next stage finds them: the first that has the name.
+        for item in found {
+            for detail in item.details where !fields.contains(where: { $0.name == detail.name }) {
+                fields.append(Field(detail.name, nil, .text(detail.value)))
+            }
+        }
         try emit(.record(Record("identity", fields, presentation: .block(lines))))
     }
 }

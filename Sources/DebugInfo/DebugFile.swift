@@ -121,7 +121,12 @@ package final class DebugFile: Sendable {
     package var code: DWARFCode {
         parts.withLock { parts in
             if let known = parts.code { return known }
-            let made = DWARFCode(dwarf(&parts), shift: shift)
+            let placement =
+                switch place {
+                case .kernel(let offset): DWARFPlacement(image: file.elf, offset: offset)
+                case .module: DWARFPlacement()
+                }
+            let made = DWARFCode(dwarf(&parts), placement: placement)
             parts.code = made
             return made
         }

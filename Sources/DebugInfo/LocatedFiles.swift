@@ -32,6 +32,7 @@ package struct LocatedFiles: SymbolFiles {
             let types = DWARFTypes(file.dwarf, cache: nil)
             sources.types = types
             sources.variables = types
+            sources.frames = file.code
         }
         return sources
     }
@@ -87,6 +88,7 @@ struct LocatedKernel: KernelImage {
         let types = DWARFTypes(placed.dwarf, placement: DWARFPlacement(image: file.elf, offset: offset), cache: cache)
         sources.types = types
         sources.variables = types
+        sources.frames = placed.code
         return sources
     }
 }

@@ -24,6 +24,8 @@ package struct Symbol: Sendable, Equatable {
     package let address: VirtualAddress
     /// Bytes; 0 when the table does not say.
     package let size: UInt64
+    /// The table has no sizes: `size` is the room up to the next symbol, padding and what has no name included.
+    package let isSizeBound: Bool
     package let kind: Kind
     package let binding: Binding
     /// The module that defines it; nil for the kernel proper.
@@ -31,7 +33,7 @@ package struct Symbol: Sendable, Equatable {
 
     package init(
         name: String, address: VirtualAddress, size: UInt64, kind: Kind, binding: Binding = .global,
-        module: String? = nil
+        module: String? = nil, isSizeBound: Bool = false
     ) {
         self.name = name
         self.address = address
@@ -39,6 +41,7 @@ package struct Symbol: Sendable, Equatable {
         self.kind = kind
         self.binding = binding
         self.module = module
+        self.isSizeBound = isSizeBound
     }
 }
 

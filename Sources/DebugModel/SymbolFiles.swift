@@ -34,10 +34,13 @@ package struct DebugSources: Sendable {
     package var symbols: (any SymbolSource)?
     /// In the order in which they are to be asked.
     package var unwind: [any UnwindSource]
+    /// Variables of running functions. Their types are references of `types`.
+    package var frames: (any FrameSource)?
 
     package init(
         name: String, types: (any TypeSource)? = nil, variables: (any VariableSource)? = nil,
-        code: (any CodeSource)? = nil, symbols: (any SymbolSource)? = nil, unwind: [any UnwindSource] = []
+        code: (any CodeSource)? = nil, symbols: (any SymbolSource)? = nil, unwind: [any UnwindSource] = [],
+        frames: (any FrameSource)? = nil
     ) {
         self.name = name
         self.types = types
@@ -45,6 +48,7 @@ package struct DebugSources: Sendable {
         self.code = code
         self.symbols = symbols
         self.unwind = unwind
+        self.frames = frames
     }
 }
 

@@ -107,6 +107,14 @@ package final class KernelBuilder {
         return address
     }
 
+    /// The address of a symbol that was placed before.
+    package func address(of name: String) -> VirtualAddress {
+        guard let symbol = symbols.first(where: { $0.name == name }) else {
+            preconditionFailure("a test asks for \(name), which it did not place")
+        }
+        return symbol.address
+    }
+
     /// Writes bytes at a virtual address of the direct map or the image.
     package func write(_ bytes: [UInt8], at address: VirtualAddress) {
         // The maps are linear over a page: what begins in one goes on in the next.

@@ -143,15 +143,23 @@ package struct InstructionBytes: Hashable, Sendable {
 
     /// The first `count` of `low`'s bytes and then `high`'s, least significant first.
     package init(low: UInt64, high: UInt64, count: Int) {
-        self.low = low
-        self.high = high
         self.count = min(max(count, 0), 16)
+        // What lies behind is no part of it: two equal instructions are equal.
+        self.low = low & Self.mask(self.count)
+        self.high = high & Self.mask(self.count - 8)
+    }
+
+    private static func mask(_ count: Int) -> UInt64 {
+        count >= 8 ? .max : count <= 0 ? 0 : (1 << UInt64(8 * count)) &- 1
     }
 
     package subscript(index: Int) -> UInt8 {
         guard index >= 0, index < count else { return 0 }
         return UInt8(truncatingIfNeeded: index < 8 ? low >> (8 * UInt64(index)) : high >> (8 * UInt64(index & 7)))
     }
+
+    /// The first `length` of these.
+    package func prefix(_ length: Int) -> Self { Self(low: low, high: high, count: min(length, count)) }
 
     package var array: [UInt8] { (0..<count).map { self[$0] } }
 }

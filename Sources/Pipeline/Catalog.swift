@@ -34,7 +34,7 @@ package struct Catalog: Sendable {
     package func walk(named name: String) -> (any NamedWalk.Type)? { walksByName[name].map { walks[$0] } }
 
     /// The walks that begin at a value of the type, as spelled without qualifiers ("struct list_head").
-    package func walks(from type: String) -> [any NamedWalk.Type] { walks.filter { $0.root == type } }
+    package func walks(from type: String) -> [any NamedWalk.Type] { walks.filter { $0.roots.contains(type) } }
 
     package subscript(name: String) -> (any Stage.Type)? { byName[name].map { stages[$0] } }
 

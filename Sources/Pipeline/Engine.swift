@@ -1,4 +1,7 @@
-// Runs a line: looks its commands up, hands each its arguments, and pushes what one emits into the next.
+// Runs a line: finds the dialect that it is of, looks its commands up, hands each its arguments, and pushes what one
+// emits into the next.
+
+internal import Target
 
 /// Thrown by whoever takes data when it has had all it wants. Ends the commands before it; no failure.
 package struct Enough: Error, Sendable {
@@ -11,56 +14,81 @@ package struct Interrupted: Error, Sendable, CustomStringConvertible {
     package var description: String { "interrupted" }
 }
 
+/// A command that needs the session's outlet itself, as it runs other lines: `source`. Alone on its line.
+package protocol LineStage: Stage {
+    func run(_ context: Context, _ outlet: any Outlet) throws
+}
+
 package enum Engine {
     package enum Outcome: Sendable, Equatable {
         case answered
-        /// Why not, as a sentence. What was emitted before stays true.
-        case failed(String)
+        /// Why not. What was emitted before stays true.
+        case failed(Failure)
     }
 
-    /// Runs one line. A blank line and a comment are answered with nothing. Never throws: what a command throws
-    /// becomes the outcome.
-    package static func run(line: String, context: Context, emit: Emit) -> Outcome {
+    /// Why a line has no answer: a sentence, and where in the line.
+    package struct Failure: Error, Sendable, Equatable, ExpressibleByStringInterpolation, CustomStringConvertible {
+        package let description: String
+        /// Counted in UTF-8 from 1; nil when the line as a whole is meant.
+        package let column: Int?
+
+        package init(_ description: String, column: Int? = nil) {
+            self.description = description
+            self.column = column
+        }
+
+        package init(stringLiteral value: String) { self.init(value) }
+
+        package static func == (a: Failure, b: Failure) -> Bool { a.description == b.description }
+    }
+
+    /// Runs one line in the session's dialect, or in the one dialect that can read it. A blank line and a comment are
+    /// answered with nothing. Never throws: what a command throws becomes the outcome.
+    package static func run(line: String, context: Context, outlet: any Outlet) -> Outcome {
         do {
-            let stages = try parse(line, catalog: context.catalog)
-            try push(stages[...], context, emit)
+            try runThrowing(line, context, outlet)
             return .answered
         } catch is Enough {
             return .answered
+        } catch let error as UsageError {
+            return .failed(Failure(error.description, column: error.column))
         } catch {
-            return .failed("\(error)")
+            return .failed(Failure("\(error)"))
         }
     }
 
-    /// The stages of a line, each made with its arguments: all of it is checked before any of it runs.
+    /// The same without destinations: everything goes to `emit`.
+    package static func run(line: String, context: Context, emit: Emit) -> Outcome {
+        withoutActuallyEscaping(emit) { run(line: line, context: context, outlet: EmitOutlet(emit: $0)) }
+    }
+
+    /// Lines that run lines are followed this deep.
+    private static let maximumDepth = 16
+
+    /// As `run`, for commands that run lines themselves.
+    package static func runThrowing(_ line: String, _ context: Context, _ outlet: any Outlet) throws {
+        guard context.depth < maximumDepth else {
+            throw UsageError("commands that run commands are nested more than \(maximumDepth) deep")
+        }
+        guard let dialect = try Readings.dialect(of: line, context) else {
+            return try Pipeline(line, context).run(context, outlet)
+        }
+        try dialect.run(line, context, outlet)
+    }
+
+    /// The stages of a line of the default dialect, each made with its arguments: all of it is checked before any of it
+    /// runs.
     package static func parse(_ line: String, catalog: Catalog) throws -> [any Stage] {
-        try LineSplitter.commands(line).map { command in
-            guard let type = catalog[command.name] else {
-                throw UsageError(NearNames.unknown(command.name, among: catalog.names))
-            }
-            return try type.init(Arguments(command.words, text: command.text, manual: type.manual))
-        }
+        try Pipeline(line, catalog: catalog, definitions: [:]).stages
     }
+}
 
-    /// Each stage's `finish` runs when the input from the ones before it has ended.
-    private static func push(_ stages: ArraySlice<any Stage>, _ context: Context, _ emit: Emit) throws {
-        for index in stages.indices {
-            do {
-                try stages[index].finish(context) { datum in
-                    try send(datum, to: stages[(index + 1)...], context, emit)
-                }
-            } catch is Enough {
-                // Somebody further on has all it wants; its own `finish` is still to come.
-                continue
-            }
-        }
-    }
+/// Hands everything to one place.
+private struct EmitOutlet: Outlet {
+    let emit: Emit
 
-    private static func send(
-        _ datum: Datum, to stages: ArraySlice<any Stage>, _ context: Context, _ emit: Emit
-    ) throws {
-        if context.isInterrupted() { throw Interrupted() }
-        guard let stage = stages.first else { return try emit(datum) }
-        try stage.receive(datum, context) { try send($0, to: stages.dropFirst(), context, emit) }
+    func deliver(to destination: Destination, as form: OutputForm, _ body: (Emit) throws -> Void) throws {
+        guard destination == .screen else { throw CommandError("there is nowhere to write to here") }
+        try body(emit)
     }
 }

@@ -21,6 +21,12 @@ package enum NearNames {
         return "there is no command \(Escaping.text(name))" + hint
     }
 
+    /// "; did you mean x?", or nothing.
+    package static func hint(_ name: String, among names: [String]) -> String {
+        let near = of(name, among: names)
+        return near.isEmpty ? "" : "; did you mean \(near.joined(separator: ", "))?"
+    }
+
     /// Insertions, deletions and replacements that turn one into the other; two neighbours swapped count once.
     private static func distance(_ left: [UInt8], _ right: [UInt8]) -> Int {
         var before: [Int] = []

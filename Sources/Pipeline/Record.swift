@@ -9,6 +9,8 @@ package enum Datum: Sendable {
     case number(UInt64)
     case text(String)
     case gap(Gap)
+    /// A number with its sign, a truth value, a list: what no other case holds.
+    case field(FieldValue)
 }
 
 /// A named list of fields. The JSON of a record is its fields in order; its table row likewise.
@@ -37,6 +39,9 @@ package struct Record: Sendable {
         self.fields = fields
         self.presentation = presentation
     }
+
+    /// A warning beside the data (`anomaly`, `disagreement`, `remark`): shown, and not counted with them.
+    package var isRemark: Bool { kind == "anomaly" || kind == "disagreement" || kind == "remark" }
 
     package subscript(name: String) -> FieldValue? { fields.first { $0.name == name }?.value }
 }

@@ -34,11 +34,17 @@ package struct Context: Sendable {
     /// Whether the user wants the command to end. Asked at every datum; a command that works long without emitting
     /// asks too, and throws `Interrupted`.
     package let isInterrupted: @Sendable () -> Bool
+    /// How many lines run this one: `source` runs lines, `foreach` does.
+    package let depth: Int
+    /// The command takes what another one says: its `finish` comes after its `receive`.
+    package let isBehindBar: Bool
 
     package init(
         kernel: any Kernel, catalog: Catalog, gaps: Gaps, journal: Journal, session: SessionState = SessionState(),
-        isInterrupted: @escaping @Sendable () -> Bool = { false }
+        isInterrupted: @escaping @Sendable () -> Bool = { false }, depth: Int = 0, isBehindBar: Bool = false
     ) {
+        self.isBehindBar = isBehindBar
+        self.depth = depth
         self.kernel = kernel
         self.catalog = catalog
         self.gaps = gaps
@@ -48,13 +54,34 @@ package struct Context: Sendable {
     }
 
     package var target: Target { kernel.target }
+
+    /// The same for a command behind a bar.
+    func behindBar() -> Context {
+        Context(
+            kernel: kernel, catalog: catalog, gaps: gaps, journal: journal, session: session,
+            isInterrupted: isInterrupted, depth: depth, isBehindBar: true)
+    }
+
+    /// The context of a line that a command of this one runs, with gaps of its own if it is given some.
+    package func nested(gaps: Gaps? = nil) -> Context {
+        Context(
+            kernel: kernel, catalog: catalog, gaps: gaps ?? self.gaps, journal: journal, session: session,
+            isInterrupted: isInterrupted, depth: depth + 1)
+    }
 }
 
 /// The user asked for something that does not exist or in a way that cannot be understood.
 package struct UsageError: Error, Sendable, Equatable, CustomStringConvertible {
     package let description: String
+    /// Where in the line, counted in UTF-8 from 1; nil when the line as a whole is meant.
+    package let column: Int?
 
-    package init(_ description: String) { self.description = description }
+    package init(_ description: String, column: Int? = nil) {
+        self.description = description
+        self.column = column
+    }
+
+    package static func == (a: UsageError, b: UsageError) -> Bool { a.description == b.description }
 }
 
 /// A command could not do what it was asked, for the stated reason.
@@ -110,12 +137,19 @@ package struct Manual: Sendable {
     package let accepts: Flow
     /// What it hands on.
     package let emits: Flow
+    /// It has nothing to do at the beginning of a line.
+    package let needsInput: Bool
+    /// Behind a bar it runs once for each item, the item's address standing as its last operand; it has no `receive`.
+    package let takesOperand: Bool
 
     package init(
         name: String, aliases: [String] = [], synopsis: String = "", summary: String, text: String = "",
         options: [Option] = [], examples: [Example], takesExpression: Bool = false, accepts: Flow = [],
-        emits: Flow = .records
+        emits: Flow = .records, needsInput: Bool = false,
+        takesOperand: Bool = false
     ) {
+        self.takesOperand = takesOperand
+        self.needsInput = needsInput
         self.name = name
         self.aliases = aliases
         self.synopsis = synopsis
@@ -124,7 +158,7 @@ package struct Manual: Sendable {
         self.options = options
         self.examples = examples
         self.takesExpression = takesExpression
-        self.accepts = accepts
+        self.accepts = takesOperand ? .addresses : accepts
         self.emits = emits
     }
 }

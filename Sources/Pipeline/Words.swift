@@ -12,14 +12,37 @@ package struct Word: Sendable, Equatable {
 package struct CommandText: Sendable, Equatable {
     package let name: String
     /// What follows the name, taken apart.
-    package let words: [String]
+    package var words: [String]
     /// What follows the name, as typed, without blanks around it.
     package let text: String
+    /// Where the name begins in the line, counted in UTF-8 from 0.
+    package let column: Int
 
-    package init(name: String, words: [String], text: String) {
+    package init(name: String, words: [String], text: String, column: Int = 0) {
         self.name = name
         self.words = words
         self.text = text
+        self.column = column
+    }
+}
+
+/// A line of the default dialect, taken apart.
+package struct ParsedLine: Sendable, Equatable {
+    package var commands: [CommandText] = []
+    package var destination = Destination.screen
+    package var form = OutputForm.usual
+}
+
+/// What the splitter has to know of the commands, as a bar and a > mean different things after different ones.
+package struct LineWords {
+    /// Whether a stage has that name; what follows the bar is the shell's otherwise.
+    package let isStage: (String) -> Bool
+    /// Whether it is followed by an expression, in which > compares.
+    package let takesExpression: (String) -> Bool
+
+    package init(isStage: @escaping (String) -> Bool, takesExpression: @escaping (String) -> Bool) {
+        self.isStage = isStage
+        self.takesExpression = takesExpression
     }
 }
 
@@ -32,22 +55,26 @@ package struct LineSplitter {
 
     private init(_ line: String) { bytes = Array(line.utf8) }
 
-    /// The commands of a line, none for a blank one or a comment (`#` first). Throws `UsageError` for a quote without
-    /// its end and for a pipe with nothing on one side.
-    package static func commands(_ line: String) throws -> [CommandText] {
+    /// The commands of a line, none for a blank one or a comment (`#` first), and where their output goes:
+    ///
+    /// `A | B` hands on what A says, where B is a stage; else B and what follows it is a line of the shell's, as is what
+    /// stands behind a lone `!`. `> FILE` and `>> FILE` at the end write to a file; after a command that takes an
+    /// expression only if FILE begins with `/`, `./`, `../` or `~/`, as > compares there. `| json` at the end writes JSON.
+    ///
+    /// Throws `UsageError` for a quote without its end and for a pipe with nothing on one side.
+    package static func line(_ line: String, _ words: LineWords) throws -> ParsedLine {
         var splitter = LineSplitter(line)
-        var parts = try splitter.parts()
-        if parts.count == 1, parts[0].words.isEmpty { return [] }
-        if parts.first?.words.first?.text.hasPrefix("#") == true { return [] }
-        guard parts.allSatisfy({ !$0.words.isEmpty }) else {
-            throw UsageError("a command is missing beside the | of: \(line)")
-        }
-        return parts.indices.map { index in
-            let name = parts[index].words.removeFirst()
-            return CommandText(
-                name: name.text, words: parts[index].words.map(\.text),
-                text: splitter.trimmed(name.range.upperBound..<parts[index].end))
-        }
+        var parsed = ParsedLine()
+        // The first word of a comment ends the line: an apostrophe in it is no quote.
+        splitter.skipBlanks()
+        if splitter.isAtEnd || splitter.bytes[splitter.position] == UInt8(ascii: "#") { return parsed }
+        while try splitter.command(into: &parsed, words) {}
+        return parsed
+    }
+
+    /// The commands alone, of a line in which every bar is a pipe.
+    package static func commands(_ line: String) throws -> [CommandText] {
+        try self.line(line, LineWords(isStage: { _ in true }, takesExpression: { _ in false })).commands
     }
 
     /// The words of one command's text, a pipe being as good as any other character.
@@ -67,30 +94,101 @@ package struct LineSplitter {
         return "'" + text.split(separator: "'", omittingEmptySubsequences: false).joined(separator: "'\\''") + "'"
     }
 
-    private struct Part {
-        var words: [Word]
-        var end: Int
-    }
-
-    private mutating func parts() throws -> [Part] {
-        var parts = [Part(words: [], end: bytes.count)]
-        var depth = 0
-        // The first word of a comment ends the line: an apostrophe in it is no quote.
+    /// Reads one command; true when a pipe and so another one follows.
+    private mutating func command(into parsed: inout ParsedLine, _ words: LineWords) throws -> Bool {
         skipBlanks()
-        if position < bytes.count, bytes[position] == UInt8(ascii: "#") { return parts }
-        while let word = try word(untilPipe: true, depth: &depth) {
-            parts[parts.count - 1].words.append(word)
+        let start = position
+        var depth = 0
+        guard let name = try commandName() else {
+            throw UsageError("a command is missing beside the |", column: start + 1)
+        }
+        if name.text == "!" { return shell(from: name.range.upperBound, &parsed) }
+        if !parsed.commands.isEmpty {
+            if name.text == "json", isAtEndOfLine {
+                parsed.form = .json
+                return false
+            }
+            if !words.isStage(name.text) { return shell(from: start, &parsed) }
+        }
+        var command = CommandText(name: name.text, words: [], text: "", column: name.range.lowerBound)
+        var end = position
+        let isExpression = words.takesExpression(name.text)
+        func finish(_ splitter: LineSplitter) {
+            parsed.commands.append(
+                CommandText(
+                    name: command.name, words: command.words,
+                    text: splitter.trimmed(name.range.upperBound..<end), column: command.column))
+        }
+        while true {
             skipBlanks()
-            if isPipe, depth == 0 { nextPart(&parts) }
+            if isPipe, depth == 0 {
+                finish(self)
+                position += 1
+                return true
+            }
+            if depth == 0, let redirection = redirection(isExpression) {
+                finish(self)
+                try redirect(redirection, &parsed)
+                return false
+            }
+            guard let word = try word(untilPipe: true, depth: &depth) else { break }
+            if word.text == "!", word.range.count == 1, depth == 0 {
+                finish(self)
+                return shell(from: word.range.upperBound, &parsed)
+            }
+            command.words.append(word.text)
+            end = position
         }
-        return parts
-
-        func nextPart(_ parts: inout [Part]) {
-            parts[parts.count - 1].end = position
-            position += 1
-            parts.append(Part(words: [], end: bytes.count))
-        }
+        finish(self)
+        return false
     }
+
+    /// The first word; of `*task_struct`, crash's way to say struct, and of `.comm`, the sign alone.
+    private mutating func commandName() throws -> Word? {
+        skipBlanks()
+        guard !isAtEnd, !isPipe else { return nil }
+        let start = position
+        let sign = bytes[position]
+        if sign == UInt8(ascii: "*") || sign == UInt8(ascii: ".") || sign == UInt8(ascii: "!") {
+            position += 1
+            return Word(text: String(decoding: [sign], as: UTF8.self), range: start..<position)
+        }
+        return try word(untilPipe: true)
+    }
+
+    private mutating func shell(from start: Int, _ parsed: inout ParsedLine) -> Bool {
+        parsed.destination = .shell(trimmed(start..<bytes.count))
+        position = bytes.count
+        return false
+    }
+
+    /// Whether a redirection stands here, and whether it appends.
+    private func redirection(_ isExpression: Bool) -> (length: Int, appending: Bool)? {
+        guard position < bytes.count, bytes[position] == UInt8(ascii: ">") else { return nil }
+        let appending = position + 1 < bytes.count && bytes[position + 1] == UInt8(ascii: ">")
+        let length = appending ? 2 : 1
+        guard isExpression else { return (length, appending) }
+        let rest = trimmed(position + length..<bytes.count)
+        guard ["/", "./", "../", "~/"].contains(where: { rest.hasPrefix($0) }) else { return nil }
+        return (length, appending)
+    }
+
+    private mutating func redirect(_ redirection: (length: Int, appending: Bool), _ parsed: inout ParsedLine) throws {
+        let column = position + 1
+        position += redirection.length
+        var depth = 0
+        guard let file = try word(untilPipe: false, depth: &depth) else {
+            throw UsageError("the name of a file is missing after >", column: column)
+        }
+        guard isAtEndOfLine else {
+            throw UsageError("nothing may follow the file that output goes to", column: position + 1)
+        }
+        parsed.destination = .file(file.text, appending: redirection.appending)
+    }
+
+    private var isAtEnd: Bool { position >= bytes.count }
+
+    private var isAtEndOfLine: Bool { bytes[min(position, bytes.count)...].allSatisfy(isBlank) }
 
     /// Whether a single `|` stands at the present position.
     private var isPipe: Bool {
@@ -127,7 +225,7 @@ package struct LineSplitter {
         }
         guard position > start || (untilPipe && position < bytes.count) else { return nil }
         guard position > start else {
-            throw UsageError("a command is missing before the | of: \(String(decoding: bytes, as: UTF8.self))")
+            throw UsageError("a command is missing before the |", column: start + 1)
         }
         return Word(text: String(decoding: text, as: UTF8.self), range: start..<position)
     }
@@ -146,7 +244,7 @@ package struct LineSplitter {
                 text.append(byte)
             }
         }
-        throw UsageError("the quote in column \(start + 1) has no end")
+        throw UsageError("the quote in column \(start + 1) has no end", column: start + 1)
     }
 
     private mutating func skipBlanks() {

@@ -7,6 +7,7 @@
 package import Pipeline
 package import Target
 internal import Bytes
+internal import DebugModel
 
 package final class JSONLines: Renderer {
     private let sink: Sink
@@ -18,10 +19,16 @@ package final class JSONLines: Renderer {
         case .record(let record): try line(record.kind, record.fields.map { ($0.name, Self.json($0.value)) })
         case .text(let text): try line("text", [("text", JSONText.string(text))])
         case .number(let number): try line("number", [("value", JSONText.integer(number))])
+        case .field(let value): try line("value", [("value", Self.json(value))])
         case .gap(let gap): try self.gap(gap)
         case .object(let value):
             let address = (try? value.address).map { Self.json(.address($0.rawValue)) } ?? "null"
-            try line("object", [("type", JSONText.string(value.typeName)), ("address", address)])
+            var members = [("type", JSONText.string(value.typeName)), ("address", address)]
+            switch try? value.strippedType {
+            case .aggregate, .incomplete, .void, .function, nil: break
+            default: members.append(("value", Self.json(Item.object(value).field)))
+            }
+            try line("object", members)
         }
     }
 

@@ -3,6 +3,7 @@
 package import Pipeline
 package import Target
 internal import Bytes
+internal import DebugModel
 
 /// Prints as it goes, except for the first rows of a table, which wait for each other to be aligned.
 package final class TextOutput: Renderer {
@@ -36,13 +37,15 @@ package final class TextOutput: Renderer {
         case .number(let number):
             try endTable()
             try printLine("\(number)")
+        case .field(let value):
+            try endTable()
+            try printLine(text(value))
         case .gap(let gap):
             try endTable()
             try printLine("unreadable: \(gap.what): \(gap.why)")
         case .object(let value):
             try endTable()
-            let place = (try? value.address).map { " at \($0)" } ?? ""
-            try printLine(value.typeName + place)
+            try printLine(object(value))
         }
     }
 
@@ -78,6 +81,18 @@ package final class TextOutput: Renderer {
             var lines = table?.add(columns.map { cell($0.value) }) ?? []
             if isLate() { lines += table?.flush() ?? [] }
             for line in lines { try printEscaped(line) }
+        }
+    }
+
+    /// A number, a pointer or a string is its value; anything larger its type and where it is.
+    private func object(_ value: Value) -> String {
+        let place = (try? value.address).map { " at \($0)" } ?? ""
+        let lines = ValueFormatter(FormatOptions()).lines(value)
+        switch try? value.strippedType {
+        case .aggregate, .incomplete, .void, .function, nil: return value.typeName + place
+        case .array where lines.count > 1: return value.typeName + place
+        case .pointer: return "(\(value.typeName)) \(lines.first ?? "")"
+        default: return lines.first ?? value.typeName + place
         }
     }
 

@@ -15,8 +15,10 @@ package struct Anomaly: Sendable, Equatable, Error, CustomStringConvertible {
         case poison
         /// A node cannot be read.
         case unreadable
-        /// More nodes than any healthy structure has.
+        /// More nodes, or deeper, than any healthy structure is.
         case tooLong
+        /// Counts, heights, colours, marks or an order that do not fit what is there.
+        case shape
         /// Anything else; the sentence says what.
         case other
     }
@@ -34,5 +36,16 @@ package struct Anomaly: Sendable, Equatable, Error, CustomStringConvertible {
         self.description = description
         self.node = node
         self.evidence = evidence
+    }
+
+    /// An anomaly of no special kind.
+    package init(_ description: String, at node: VirtualAddress) { self.init(.other, description, at: node) }
+}
+
+extension Anomaly {
+    /// The word at an address, as evidence.
+    package static func word(_ address: VirtualAddress) -> Range<VirtualAddress> {
+        let end = address.advanced(by: UInt64(8))
+        return end > address ? address..<end : address..<address
     }
 }

@@ -3,7 +3,7 @@
 internal import Synchronization
 
 /// Something that is missing from an answer, and why.
-package struct Gap: Sendable, Equatable {
+package struct Gap: Sendable, Hashable {
     /// What is missing, in the user's words: "stack of task 45 (ruby)".
     package let what: String
     package let why: String
@@ -18,6 +18,7 @@ package struct Gap: Sendable, Equatable {
 package final class Gaps: Sendable {
     private struct State {
         var gaps: [Gap] = []
+        var known: Set<Gap> = []
         var count = 0
     }
 
@@ -30,10 +31,13 @@ package final class Gaps: Sendable {
     package func note(_ gap: Gap) {
         state.withLock {
             $0.count += 1
-            if $0.gaps.count < 10_000, !$0.gaps.contains(gap) { $0.gaps.append(gap) }
+            if $0.gaps.count < 10_000, $0.known.insert(gap).inserted { $0.gaps.append(gap) }
         }
     }
 
     package var all: [Gap] { state.withLock { $0.gaps } }
+    /// They have been shown.
+    package func clear() { state.withLock { $0 = State() } }
+
     package var count: Int { state.withLock { $0.count } }
 }

@@ -57,10 +57,7 @@ package struct RingWalk: Sendable {
         try checkBack(head, before, space, anomaly)
     }
 
-    private func word(_ address: VirtualAddress) -> Range<VirtualAddress> {
-        let end = address.advanced(by: UInt64(8))
-        return end > address ? address..<end : address..<address
-    }
+    private func word(_ address: VirtualAddress) -> Range<VirtualAddress> { Anomaly.word(address) }
 
     private func link(
         of node: VirtualAddress, _ space: AddressSpace, what: String, _ anomaly: (Anomaly) throws -> Void

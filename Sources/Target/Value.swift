@@ -77,6 +77,13 @@ package struct Value: Sendable {
         place = .immediate(ByteSlice(bytes, name: "value"))
     }
 
+    /// Whether it is a symbol's place without a type, which nothing tells: it has an address and no value. A cast in an
+    /// expression says what is there.
+    package var isUntyped: Bool {
+        if case .memory(_, nil) = place { return type == .void }
+        return false
+    }
+
     /// Where it is in memory; throws for a computed value.
     package var address: VirtualAddress {
         get throws {

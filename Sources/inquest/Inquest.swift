@@ -52,6 +52,19 @@ struct Inquest: ParsableCommand {
     @Flag(name: .long, help: "One JSON object per line in place of tables.")
     var json = false
 
+    @Option(
+        name: .long,
+        help: ArgumentHelp(
+            "The language of the lines: inquest, crash, mdb or ddb.", valueName: "name"),
+        completion: .list(["inquest", "crash", "mdb", "ddb"]))
+    var dialect: String?
+
+    @Flag(name: .long, help: "Run no programs and write no files, whatever a line says.")
+    var safe = false
+
+    @Flag(name: .long, help: "Let lines run programs and write files although nobody types them.")
+    var allowShell = false
+
     @Flag(name: .short, help: "Tell on standard error how the dump was opened.")
     var v = false
 
@@ -75,6 +88,9 @@ struct Inquest: ParsableCommand {
 
     mutating func validate() throws {
         if dumpReference || dumpManualList || vmcore.first == "help" { return }
+        if let dialect, !SessionState(dialects: Opening.dialects).dialectNames.contains(dialect) {
+            throw ValidationError("--dialect is one of inquest, crash, mdb, ddb.")
+        }
         guard types == nil || typePreference != nil else { throw ValidationError("--types is btf or dwarf.") }
         guard let first = vmcore.first else { throw ValidationError("Which dump? Give the name of its file.") }
         if vmcore.count == 1, Opening.catalog[first] != nil, !System.exists(first) {
@@ -151,9 +167,12 @@ struct Inquest: ParsableCommand {
             throw ExitCode(2)
         }
         tell(journal)
+        let state = SessionState(
+            dialects: Opening.dialects, dialect: dialect ?? SessionState.ownDialect,
+            allowsShell: !safe && (allowShell || System.inputIsTerminal))
         return Session(
-            kernel: kernel, catalog: catalog, journal: journal, isJSON: json, isLive: System.outputIsTerminal,
-            output: output)
+            kernel: kernel, catalog: catalog, journal: journal, state: state, isJSON: json,
+            isLive: System.outputIsTerminal, output: output)
     }
 
     private func tell(_ journal: Journal) {
@@ -178,7 +197,7 @@ struct Inquest: ParsableCommand {
         var input = InputLines()
         var answered = true
         while !session.isOver {
-            if isTyped { System.prompt("inquest> ") }
+            if isTyped { System.prompt(session.state.prompt) }
             switch input.next() {
             case .text(let line):
                 let word = line.split(separator: " ").first

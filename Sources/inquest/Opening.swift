@@ -36,7 +36,10 @@ enum Opening {
     static let kernels: [any Kernel.Type] = [LinuxKernel.self]
 
     /// The commands of a session: the generic ones, then those of the kernels, which win where both have a name.
-    static let catalog = Catalog([[Help.self], Commands.all, LinuxCommands.all])
+    static let catalog = Catalog([[Help.self], GeneralStages.all, Commands.all, LinuxCommands.all])
+
+    /// The languages beside our own; a new one for each session, as it has variables.
+    static var dialects: [any Dialect] { [] }
 
     /// Opens the dump in these files: the parts of a split set, or `PATH@0xADDRESS` for a raw image. What it throws is a
     /// sentence for the user (exit code 2).

@@ -14,6 +14,12 @@ enum System {
         return text.isEmpty ? nil : text
     }
 
+    /// Why the last system call failed.
+    static var lastError: String {
+        // Safe: strerror's string is copied at once.
+        unsafe strerror(errno).map { unsafe String(cString: $0) } ?? "error \(errno)"
+    }
+
     static var inputIsTerminal: Bool { isatty(STDIN_FILENO) == 1 }
     static var outputIsTerminal: Bool { isatty(STDOUT_FILENO) == 1 }
 

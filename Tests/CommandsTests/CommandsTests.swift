@@ -30,6 +30,56 @@ import Testing
         #expect(session.run("print nothing") == ["failed: column 1: no symbol, enumerator or type is named nothing"])
     }
 
+    @Test func aSymbolWithoutATypeShowsItsBytesAndNoGuess() throws {
+        let session = Session { builder, task in
+            builder.write(Array("a text".utf8), at: builder.address(of: "mystery"))
+            builder.symbol("list", size: 16)
+            builder.write(word: task.rawValue, at: builder.address(of: "list"))
+            builder.symbol("table", size: 4096)
+        }
+        let place = try #require(session.context.target.symbols.symbol(named: "mystery")).address
+        let digits = hex(place.rawValue, width: 16)
+        #expect(
+            session.run("print mystery") == [
+                "mystery at \(place), 8 bytes: type unknown; print (TYPE)mystery",
+                "\(digits):  61 20 74 65 78 74 00 00" + String(repeating: " ", count: 24) + "   a text..",
+            ])
+        let record = try #require(session.records("print mystery").first)
+        func field(_ name: String) -> String {
+            record.fields.first { $0.name == name }.map { Session.text($0.value) } ?? ""
+        }
+        #expect(field("type") == "-" && field("address") == digits && field("size") == "8")
+        #expect(field("bytes") == "[97 32 116 101 120 116 0 0]" && field("size_at_most") == "-")
+        #expect(field("note") == "type unknown; print (TYPE)mystery")
+        // The type that the user says it has, in every way to say it.
+        #expect(session.run("print (char [7])mystery") == ["(char [7]) \"a text\""])
+        #expect(session.run("print &mystery") == ["(void *) \(place) <mystery>"])
+        #expect(
+            session.run("print ((struct list_head)list).next") == session.run("print ((struct list_head *)&list)->next")
+        )
+        #expect(session.run("print ((struct task_struct *)list)->pid") == ["(int) 45"])
+        #expect(session.run("struct list_head list").first == "struct list_head {")
+        #expect(session.run("struct task_struct.pid (struct task_struct *)list") == ["  pid = 45"])
+        #expect(session.run("rd mystery").first?.contains("a text..") == true)
+        #expect(session.run("sym mystery").first?.contains("object mystery 8") == true)
+        let shown = session.run("print table")
+        #expect(shown.count == 6 && shown.last == "... 4032 more")
+        #expect(session.run("print mystery + 1").first?.contains("say which it is: (TYPE)mystery") == true)
+    }
+
+    @Test func theBytesOfASymbolWithoutATypeMayBeMissing() throws {
+        let session = Session { builder, _ in
+            builder.symbol("first", size: 4000)
+            builder.drop(pageOf: builder.address(of: "mystery"))
+        }
+        let lines = session.run("print mystery")
+        #expect(lines.count == 2 && lines.last?.contains("<unreadable: ") == true)
+        #expect(session.context.gaps.count == 1)
+        let record = try #require(session.records("print mystery").first)
+        let bytes = try #require(record.fields.first { $0.name == "bytes" })
+        #expect(Session.text(bytes.value).hasPrefix("?"))
+    }
+
     @Test func structShowsDefinitionLayoutAndContents() {
         let definition = [
             "struct list_head {", "    struct list_head *next;", "    struct list_head *prev;", "};", "SIZE: 16",
@@ -134,6 +184,7 @@ import Testing
         #expect(session.run("whatis &init_task").first?.hasSuffix(": symbol init_task, struct task_struct") == true)
         #expect(session.run("whatis \(session.task)").first?.hasSuffix("a page of the direct map") == true)
         #expect(session.run("whatis schedule").first?.contains("symbol schedule") == true)
+        #expect(session.run("whatis mystery").first?.contains("symbol mystery, ") == false)
         #expect(session.run("whatis mystery").first?.contains("symbol mystery") == true)
         #expect(session.run("whatis 0x10").first?.contains("not mapped") == true)
     }

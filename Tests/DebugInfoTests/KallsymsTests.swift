@@ -69,6 +69,22 @@ private func tables(_ builder: KallsymsBuilder, _ change: (inout [UInt8], Kallsy
         #expect(symbols.symbol(covering: VirtualAddress(0x1000)) == nil)
     }
 
+    @Test func whatFollowsReadOnlyDataIsNotNamedByIt() throws {
+        var builder = builder(300)
+        builder.add("R", "file_operations", image + 0x20_0000)
+        builder.add("d", "list", image + 0x20_1000)
+        builder.add("b", "after", image + 0x20_1010)
+        let symbols = try Kallsyms(tables(builder))
+        func name(_ offset: UInt64) -> String? { symbols.symbol(covering: VirtualAddress(image + offset))?.name }
+        #expect(name(0x20_0000) == "file_operations")
+        // A string constant may lie there, which has no symbol.
+        #expect(name(0x20_0008) == nil)
+        #expect(name(0x20_1008) == "list")
+        // Sizes are no more than the room there is, of per-CPU variables too.
+        let sizes = ["file_operations", "list", "fixed_percpu_data"].map { symbols.symbols(named: $0).first }
+        #expect(sizes.map { $0?.size } == [0x1000, 0x10, 0x1a40] && sizes.allSatisfy { $0?.isSizeBound == true })
+    }
+
     @Test("lengths of 128 and more take one byte or two, as the markers say", arguments: [true, false])
     func lengths(_ long: Bool) throws {
         var builder = builder(300, long: long)

@@ -71,7 +71,7 @@ struct TaskTableTests {
         }
         let table = try kernel.tasks()
         #expect(table.tasks.count == 36)
-        #expect(table.anomalies.contains { $0.description.contains("without its head") })
+        #expect(table.anomalies.contains { $0.description.contains("without meeting its head") })
         #expect(!table.disagreements.isEmpty)
     }
 
@@ -101,7 +101,7 @@ struct MissingStackTests {
         }
         let kernel = try LinuxKernel(
             opening: Specimen(memory: memory, facts: specimen.facts, files: NoSymbolFiles()), journal: Journal())
-        let lines = try Commands.lines("report", kernel)
+        let lines = try CommandText.lines("report", kernel)
         let completeness = lines.drop { $0 != "COMPLETENESS" }
         let gone = completeness.filter { $0.contains("the stack of task") }
         #expect(gone.count == 3)

@@ -93,8 +93,32 @@ import Testing
         #expect(try number("((struct task_struct *)&mystery)->parent") == 0)
         #expect(
             throws: ExpressionError(
-                "the type of mystery is unknown; say which it is: *(TYPE *)&mystery", column: 1)
+                "the type of mystery is unknown; say which it is: (TYPE)mystery", column: 1)
         ) { try number("mystery + 1") }
+    }
+
+    @Test func aCastSaysWhatTypeASymbolHas() throws {
+        let example = Example { builder, task in
+            builder.write(word: 0x1234_5678_9abc_def0, at: builder.address(of: "mystery"))
+            builder.write(word: task.rawValue, at: builder.address(of: "mystery").advanced(by: UInt64(8)))
+        }
+        let mystery = try #require(example.target.symbols.symbol(named: "mystery")).address
+        #expect(try example.target.evaluate("mystery").isUntyped)
+        #expect(try example.target.evaluate("mystery").address == mystery)
+        #expect(try example.target.evaluate("(unsigned int)mystery").unsigned() == 0x9abc_def0)
+        #expect(try example.target.evaluate("&(unsigned int)mystery").unsigned() == mystery.rawValue)
+        #expect(try example.target.evaluate("(unsigned long)mystery & 0xff").unsigned() == 0xf0)
+        #expect(try example.target.evaluate("((unsigned long [2])mystery)[0] == (long)mystery").unsigned() == 1)
+        #expect(try example.target.evaluate("((struct list_head)mystery).prev").unsigned() == example.task.rawValue)
+        #expect(try example.target.evaluate("((struct list_head *)&mystery)->prev").unsigned() == example.task.rawValue)
+        #expect(try example.target.evaluate("*(struct task_struct *)&mystery").address == mystery)
+        #expect(try example.target.evaluate("&mystery").unsigned() == mystery.rawValue)
+        for text in ["mystery.pid", "mystery[0]", "*mystery", "-mystery", "sizeof(mystery)", "mystery == 1"] {
+            #expect(throws: ExpressionError.self, "\(text)") { try example.target.evaluate(text) }
+        }
+        // A type that is known is converted from, as in C.
+        #expect(throws: ExpressionError.self) { try example.target.evaluate("(struct list_head)init_task") }
+        #expect(try !example.target.evaluate("init_task").isUntyped)
     }
 
     @Test func bitFieldsHaveTheirSign() throws {

@@ -37,7 +37,11 @@ package struct DWTag: RawRepresentable, Hashable, Sendable {
     package static let typeUnit = Self(0x41)
     package static let rvalueReferenceType = Self(0x42)
     package static let atomicType = Self(0x47)
+    package static let callSite = Self(0x48)
+    package static let callSiteParameter = Self(0x49)
     package static let skeletonUnit = Self(0x4a)
+    package static let gnuCallSite = Self(0x4109)
+    package static let gnuCallSiteParameter = Self(0x410a)
 }
 
 /// `DW_AT_*`.
@@ -86,8 +90,16 @@ package struct DWAttribute: RawRepresentable, Hashable, Sendable {
     package static let stringOffsetsBase = Self(0x72)
     package static let addressBase = Self(0x73)
     package static let rangeListsBase = Self(0x74)
+    package static let callReturnPC = Self(0x7d)
+    package static let callValue = Self(0x7e)
+    package static let callOrigin = Self(0x7f)
+    package static let callTailCall = Self(0x82)
+    package static let callTarget = Self(0x83)
     package static let alignment = Self(0x88)
     package static let locationListsBase = Self(0x8c)
+    package static let gnuCallSiteValue = Self(0x2111)
+    package static let gnuCallSiteTarget = Self(0x2113)
+    package static let gnuTailCall = Self(0x2115)
     package static let gnuRangesBase = Self(0x2132)
     package static let gnuAddressBase = Self(0x2133)
 }

@@ -6,8 +6,9 @@ internal import Synchronization
 
 /// Answers from the DWARF of one file. Safe to share between threads; keeps at most some 20 MB of what it decoded.
 package final class DWARFCode: CodeSource {
-    private let file: DWARFFile
-    private let shift: UInt64
+    let file: DWARFFile
+    let placement: DWARFPlacement
+    private var shift: UInt64 { placement.offset }
     private let map: Mutex<CodeMap?> = Mutex(nil)
     private let cache: Mutex<Cache> = Mutex(Cache())
 
@@ -17,6 +18,8 @@ package final class DWARFCode: CodeSource {
         var lines: [UInt64: (table: LineTable, use: Int)] = [:]
         var linesCost = 0
         var scopes: [UInt64: [FunctionScope]] = [:]
+        var variables: [UInt64: [VariableScope]] = [:]
+        var calls: [UInt64: CallIndex] = [:]
         var clock = 0
     }
 
@@ -25,17 +28,22 @@ package final class DWARFCode: CodeSource {
     private static let mostLineBytes = 16 << 20
     private static let mostFunctionBytes = 4 << 20
     private static let mostScopes = 4096
+    private static let mostVariables = 1024
 
     /// `shift` is what the code was moved by since it was linked (KASLR); 0 for relocated modules.
-    package init(_ file: DWARFFile, shift: UInt64 = 0) {
+    package convenience init(_ file: DWARFFile, shift: UInt64 = 0) {
+        self.init(file, placement: DWARFPlacement(offset: shift))
+    }
+
+    package init(_ file: DWARFFile, placement: DWARFPlacement) {
         self.file = file
-        self.shift = shift
+        self.placement = placement
     }
 
     /// What could not be read of the units: nil when all could, or nothing was asked yet.
     package var remark: ParseFault? { map.withLock { $0?.fault } }
 
-    private func units() throws(ParseFault) -> CodeMap {
+    func units() throws(ParseFault) -> CodeMap {
         try map.withLock { (known) throws(ParseFault) -> CodeMap in
             let built: CodeMap
             if let known { built = known } else { built = try CodeMap(file) }
@@ -59,6 +67,30 @@ package final class DWARFCode: CodeSource {
             cache.scopes[link] = scopes
         }
         return scopes
+    }
+
+    // MARK: What is kept of variables and calls
+
+    /// The scopes of an address, made once.
+    func variables(at link: UInt64, make: () throws -> [VariableScope]) rethrows -> [VariableScope] {
+        if let known = cache.withLock({ $0.variables[link] }) { return known }
+        let made = try make()
+        cache.withLock { cache in
+            if cache.variables.count >= Self.mostVariables { cache.variables = [:] }
+            cache.variables[link] = made
+        }
+        return made
+    }
+
+    /// The calls of the function whose DIE is at `offset`, found once.
+    func calls(of offset: UInt64, make: () throws -> CallIndex) rethrows -> CallIndex {
+        if let known = cache.withLock({ $0.calls[offset] }) { return known }
+        let made = try make()
+        cache.withLock { cache in
+            if cache.calls.count >= Self.mostScopes { cache.calls = [:] }
+            cache.calls[offset] = made
+        }
+        return made
     }
 
     // MARK: Scopes
@@ -90,7 +122,7 @@ package final class DWARFCode: CodeSource {
         return SourceLine(file: header.path(of: number), line: Int(clamping: line), column: Int(clamping: column))
     }
 
-    private func functionIndex(of unit: CodeUnit) -> FunctionIndex {
+    func functionIndex(of unit: CodeUnit) -> FunctionIndex {
         let key = unit.unit.header.offset
         if let known = cache.withLock({ $0.functions[key] }) { return known }
         let index = FunctionIndex(unit)

@@ -11,10 +11,13 @@ package final class Kallsyms: SymbolSource {
     private let addresses: [UInt64]
     /// Table indices of the symbols that are addresses in the image, ascending by address.
     private let sorted: [UInt32]
+    /// Likewise those that are per-CPU offsets and absolute numbers.
+    private let low: [UInt32]
     /// Whether values that are not negative are no addresses but per-CPU offsets and absolutes (until 6.14).
     private let hasAbsolutePerCPU: Bool
     private let perCPUEnd: UInt64
     private let chains = Mutex<NameChains?>(nil)
+    private let readOnly = Mutex<[Range<UInt64>]?>(nil)
     /// What is damaged, a sentence each; all else is there.
     package let remarks: [String]
 
@@ -46,14 +49,18 @@ package final class Kallsyms: SymbolSource {
         hasAbsolutePerCPU = absolute
         var order: [UInt32] = []
         order.reserveCapacity(usable)
-        for (index, address) in addresses.enumerated() where !absolute || address >= Self.upperHalf {
-            order.append(UInt32(truncatingIfNeeded: index))
+        var low: [UInt32] = []
+        for (index, address) in addresses.enumerated() {
+            let number = UInt32(truncatingIfNeeded: index)
+            if !absolute || address >= Self.upperHalf { order.append(number) } else { low.append(number) }
         }
         // The table is in address order but for the last few; a stable sort keeps the first of equals first.
         if !zip(order, order.dropFirst()).allSatisfy({ addresses[Int($0)] <= addresses[Int($1)] }) {
             order.sort { (addresses[Int($0)], $0) < (addresses[Int($1)], $1) }
         }
         sorted = order
+        low.sort { (addresses[Int($0)], $0) < (addresses[Int($1)], $1) }
+        self.low = low
         // Per-CPU offsets end at __per_cpu_end; the numbers beyond are absolute symbols.
         perCPUEnd = absolute ? 1 << 20 : 0
         let lost =
@@ -67,6 +74,29 @@ package final class Kallsyms: SymbolSource {
     }
 
     private static let upperHalf: UInt64 = 1 << 63
+
+    /// What the linker script bounds as read-only data, without what is read-only once the kernel has booted: variables
+    /// as others are (include/asm-generic/vmlinux.lds.h, RO_DATA).
+    private var readOnlyRanges: [Range<UInt64>] {
+        readOnly.withLock { known in
+            if let known { return known }
+            func address(_ name: String) -> UInt64? { symbols(named: name).first?.address.rawValue }
+            func range(_ start: UInt64?, _ end: UInt64?) -> Range<UInt64>? {
+                guard let start, let end, start < end else { return nil }
+                return start..<end
+            }
+            var made: [Range<UInt64>] = []
+            if let all = range(address("__start_rodata"), address("__end_rodata")) {
+                if let later = range(address("__start_ro_after_init"), address("__end_ro_after_init")) {
+                    made = [all.clamped(to: 0..<later.lowerBound), all.clamped(to: later.upperBound..<UInt64.max)]
+                } else {
+                    made = [all]
+                }
+            }
+            known = made
+            return made
+        }
+    }
 
     package var count: Int { addresses.count }
 
@@ -130,26 +160,43 @@ package final class Kallsyms: SymbolSource {
         let binding: Symbol.Binding = lower == 0x77 || lower == 0x76 ? .weak : letter & 0x20 == 0 ? .global : .local
         return Symbol(
             name: String(decoding: text.dropFirst(), as: UTF8.self), address: VirtualAddress(address),
-            size: size(of: index), kind: kind, binding: binding)
+            size: size(of: index), kind: kind, binding: binding, isSizeBound: true)
     }
 
     /// Sizes are not stored: a symbol reaches to the next one at another address.
     private func size(of index: Int) -> UInt64 {
         let address = addresses[index]
-        guard !hasAbsolutePerCPU || address >= Self.upperHalf else { return 0 }
-        let next = upperBound(address)
-        return next < sorted.count ? addresses[Int(sorted[next])] &- address : 0
+        let isLow = hasAbsolutePerCPU && address < Self.upperHalf
+        // A number that is no address has no extent.
+        if isLow, address >= perCPUEnd { return 0 }
+        let order = isLow ? low : sorted
+        let next = upperBound(address, order)
+        return next < order.count ? addresses[Int(order[next])] &- address : 0
     }
 
-    /// The first place in `sorted` whose address is beyond `address`.
-    private func upperBound(_ address: UInt64) -> Int {
-        var low = 0
-        var high = sorted.count
-        while low < high {
-            let middle = (low + high) / 2
-            if addresses[Int(sorted[middle])] <= address { low = middle + 1 } else { high = middle }
+    /// The first place in `order`, which is `sorted` or `low`, whose address is beyond `address`.
+    private func upperBound(_ address: UInt64, _ order: [UInt32]) -> Int {
+        var first = 0
+        var last = order.count
+        while first < last {
+            let middle = (first + last) / 2
+            if addresses[Int(order[middle])] <= address { first = middle + 1 } else { last = middle }
         }
-        return low
+        return first
+    }
+
+    /// In read-only data lie strings and constants that have no symbol, after whatever variable comes before them:
+    /// there a symbol covers nothing but the place that it names. The letter of `nm` tells read-only data only where its
+    /// section is not marked as writable, as that of many kernels is for the sake of what is written at boot.
+    private func coversWhatFollows(_ index: Int) -> Bool {
+        let address = addresses[index]
+        if readOnlyRanges.contains(where: { $0.contains(address) }) { return false }
+        var letter: UInt8 = 0
+        _ = names.expand(index) { if letter == 0 { letter = $0 | 0x20 } }
+        switch letter {
+        case 0x72, 0x76: return false  // r, v
+        default: return true
+        }
     }
 
     package func symbols(named name: String) -> [Symbol] {
@@ -176,7 +223,7 @@ package final class Kallsyms: SymbolSource {
     }
 
     package func symbol(covering address: VirtualAddress) -> Symbol? {
-        let next = upperBound(address.rawValue)
+        let next = upperBound(address.rawValue, sorted)
         guard next > 0 else { return nil }
         // Beyond the image nothing is covered: the last symbol has no size.
         if next == sorted.count, address.rawValue &- addresses[Int(sorted[next - 1])] > 4096 { return nil }
@@ -184,7 +231,10 @@ package final class Kallsyms: SymbolSource {
         var candidates: [Symbol] = []
         var position = next - 1
         while position >= 0, addresses[Int(sorted[position])] == nearest, next - position < 64 {
-            if let symbol = make(Int(sorted[position])) { candidates.append(symbol) }
+            let index = Int(sorted[position])
+            if nearest == address.rawValue || coversWhatFollows(index), let symbol = make(index) {
+                candidates.append(symbol)
+            }
             position -= 1
         }
         func rank(_ symbol: Symbol) -> Int {
@@ -197,9 +247,7 @@ package final class Kallsyms: SymbolSource {
     package func forEach(_ body: (Symbol) throws -> Void) rethrows {
         // Per-CPU offsets and absolute symbols stand below all addresses.
         if hasAbsolutePerCPU {
-            let low = addresses.indices.filter { addresses[$0] < Self.upperHalf }
-                .sorted { (addresses[$0], $0) < (addresses[$1], $1) }
-            for index in low { if let symbol = make(index) { try body(symbol) } }
+            for index in low { if let symbol = make(Int(index)) { try body(symbol) } }
         }
         for index in sorted { if let symbol = make(Int(index)) { try body(symbol) } }
     }

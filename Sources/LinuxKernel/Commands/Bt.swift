@@ -20,7 +20,7 @@ package struct Bt: Stage {
         examples: [
             .init("bt", "the task that panicked"), .init("bt -a", "what each CPU was doing"),
             .init("bt 1", "the stack of pid 1"),
-        ])
+        ], emits: .subjects, takesOperand: true)
     private let arguments: Arguments
 
     package init(_ arguments: Arguments) throws { self.arguments = arguments }
@@ -79,7 +79,7 @@ struct StackOutput {
                 .record(
                     Record(
                         "stack", identity(task) + listing.fields,
-                        presentation: .block([heading] + listing.lines() + [""]))))
+                        presentation: .block([heading] + listing.lines() + [""]), subject: task.value)))
         } catch let error as ValueError {
             context.gaps.note(Gap("the stack of task \(Self.name(task))", why: error.description))
             try emit(

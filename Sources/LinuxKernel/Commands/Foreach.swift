@@ -6,50 +6,97 @@ internal import Target
 
 package struct Foreach: Stage {
     package static let manual = Manual(
-        name: "foreach", synopsis: "[SELECTION...] bt|ps",
-        summary: "run bt or ps for many tasks",
+        name: "foreach", synopsis: "[SELECTION...] COMMAND [ARGUMENTS]",
+        summary: "run a command for many tasks, or for what another command says",
         text: """
             Without a selection: every task. A selection is any number of: a pid, the address of a task_struct, a \
             command name, `kernel` or `user`, `gleader` for thread group leaders, `active` for the tasks on CPUs, or \
             a state (D, or crash's UN). Words of the same kind add up, words of different kinds narrow down.
+
+            Behind a bar there is no selection: the command runs for each item that flows by. The task's or the item's \
+            address stands for $it in the command's words, else behind them if the command takes an address; a task is \
+            also what the command finds as the current one.
             """,
         options: [],
         examples: [
             .init("foreach bt", "every stack"), .init("foreach UN bt", "the stacks of uninterruptible tasks"),
             .init("foreach user ps", "the user tasks"),
-        ])
-    private let selection: [String]
-    private let command: String
+            .init("ps -y D | foreach struct task_struct.comm $it", "a command for each"),
+        ], takesExpression: true, accepts: .addresses, emits: .anything)
+    private let words: [String]
 
     package init(_ arguments: Arguments) throws {
-        guard let command = arguments.operands.last, ["bt", "ps"].contains(command) else {
-            throw UsageError("foreach: ends with the command to run: bt or ps")
-        }
-        self.command = command
-        selection = Array(arguments.operands.dropLast())
+        words = try LineSplitter.words(arguments.text).map(\.text)
+        guard !words.isEmpty else { throw UsageError("foreach: which command? See: help foreach") }
+    }
+
+    package func receive(_ datum: Datum, _ context: Context, _ emit: Emit) throws {
+        guard let address = try datum.address() else { throw UsageError("foreach: what flows here has no address") }
+        var isTask = false
+        if case .record(let record) = datum, record.kind == "task" || record.kind == "stack" { isTask = true }
+        try run(words, address, isTask: isTask, context, emit)
     }
 
     package func finish(_ context: Context, _ emit: Emit) throws {
+        guard !context.isBehindBar else { return }
+        let known = context.session.definitions
+        guard let start = words.firstIndex(where: { context.catalog[$0] != nil || known[$0] != nil }) else {
+            throw UsageError("foreach: ends with the command to run: foreach UN bt")
+        }
         let kernel = try linux(context)
         let table = try kernel.tasks()
-        let tasks = try select(kernel, table)
-        if command == "ps" {
-            let clock = SchedulerClock(kernel.cpus)
-            let current = Set(kernel.cpus.cpus.compactMap { try? $0.current.address })
-            for task in tasks {
-                let row = TaskRow(
-                    task, isCurrent: current.contains(task.address), clock: clock, totalPages: kernel.totalPages)
-                for gap in row.gaps { context.gaps.note(gap) }
-                try emit(.record(row.record(times: false)))
-            }
-        } else {
+        let tasks = try select(Array(words[..<start]), kernel, table)
+        let command = Array(words[start...])
+        if command == ["ps"] {
+            try list(tasks, kernel, context, emit)
+        } else if command == ["bt"] {
             let reader = StackReader(kernel)
             for task in tasks { try StackOutput.emit(task, kernel, context, emit) { try reader.stack(of: task) } }
+        } else {
+            for task in tasks { try run(command, task.address, isTask: true, context, emit) }
         }
         try Ps.disagreements(table, emit)
     }
 
-    private func select(_ kernel: LinuxKernel, _ table: TaskTable) throws -> [Task] {
+    private func list(_ tasks: [Task], _ kernel: LinuxKernel, _ context: Context, _ emit: Emit) throws {
+        let clock = SchedulerClock(kernel.cpus)
+        let current = Set(kernel.cpus.cpus.compactMap { try? $0.current.address })
+        for task in tasks {
+            let row = TaskRow(
+                task, isCurrent: current.contains(task.address), clock: clock, totalPages: kernel.totalPages)
+            for gap in row.gaps { context.gaps.note(gap) }
+            try emit(.record(row.record(times: false)))
+        }
+    }
+
+    /// One command for one address, with the task as the focus while it runs.
+    private func run(
+        _ words: [String], _ address: VirtualAddress, isTask: Bool, _ context: Context, _ emit: Emit
+    ) throws {
+        let operand = "0x" + hex(address.rawValue)
+        var command = words
+        if words.contains("$it") {
+            command = words.map { $0 == "$it" ? operand : $0 }
+        } else if context.catalog[words[0]]?.manual.takesOperand == true {
+            command.append(operand)
+        }
+        let nested = context.nested()
+        guard nested.depth < 8 else { throw UsageError("foreach: commands are nested too deeply") }
+        let focus = context.session.focus
+        if isTask { context.session.focus = Focus(task: address) }
+        defer { context.session.focus = focus }
+        let line = command.map(LineSplitter.quoted).joined(separator: " ")
+        do {
+            try Pipeline(line, nested).run(nested, emit: emit)
+        } catch let error as CommandError {
+            // What cannot be told of one is no reason to leave out the others.
+            context.gaps.note(Gap(line, why: error.description))
+        } catch let error as ValueError {
+            context.gaps.note(Gap(line, why: error.description))
+        }
+    }
+
+    private func select(_ selection: [String], _ kernel: LinuxKernel, _ table: TaskTable) throws -> [Task] {
         var named: Set<VirtualAddress>?
         var states: Set<String>?
         var kernelOnly: Bool?

@@ -8,7 +8,7 @@ package struct Mod: Stage {
     package static let manual = Manual(
         name: "mod", aliases: ["lsmod"], synopsis: "[NAME...]", summary: "loaded modules",
         text: "With names: where each section of these modules was loaded.", options: [],
-        examples: [.init("mod", "all modules")])
+        examples: [.init("mod", "all modules")], emits: [.subjects, .records])
     private let arguments: Arguments
 
     package init(_ arguments: Arguments) throws { self.arguments = arguments }
@@ -48,6 +48,6 @@ package struct Mod: Stage {
                 Field("size", "SIZE", .unsigned(module.size)),
                 Field("state", "STATE", .text(module.state)),
                 Field("taints", "TAINTS", .text(module.taints)),
-            ])
+            ], subject: module.value)
     }
 }

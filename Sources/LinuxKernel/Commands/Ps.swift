@@ -26,7 +26,7 @@ package struct Ps: Stage {
         examples: [
             .init("ps", "all tasks"), .init("ps -y D", "those in uninterruptible sleep"),
             .init("ps -m", "who ran last"), .init("ps 1", "the task with pid 1"),
-        ])
+        ], emits: .subjects)
     private let arguments: Arguments
 
     package init(_ arguments: Arguments) throws { self.arguments = arguments }
@@ -121,7 +121,8 @@ struct TaskRow {
             Field("tgid", nil, read("tgid") { .signed(Int64(try task.tgid)) }),
             Field("cpu", "CPU", read("cpu") { .signed(Int64(try task.cpu)) }),
             Field("task", "TASK", .address(task.address.rawValue)),
-            Field("state", "ST", read("state") { .text(try task.state.letter) }),
+            Field("state", "S", read("state") { .text(try task.state.letter) }),
+            Field("st", "ST", read("state") { .text(TaskSelection.twoLetters(try task.state.letter)) }),
             Field("state_name", nil, read("state") { .text(try task.state.name) }),
             Field("kernel_thread", nil, read("flags") { .boolean(try task.isKernelThread) }),
             Field(
@@ -140,7 +141,7 @@ struct TaskRow {
 
     /// The row; with `times` the time since the task last ran stands first and the memory is left out.
     func record(times: Bool) -> Record {
-        guard times else { return Record("task", fields) }
+        guard times else { return Record("task", fields, subject: task.value) }
         let shown = fields.map { field -> Field in
             switch field.name {
             case "mem_percent", "vsz_kib", "rss_kib": return Field(field.name, nil, field.value)
@@ -148,6 +149,6 @@ struct TaskRow {
             }
         }
         let when = Field("since_last_run", "SINCE LAST RUN", sinceLastRun.map { .text(elapsed($0)) } ?? .none)
-        return Record("task", [when] + shown)
+        return Record("task", [when] + shown, subject: task.value)
     }
 }

@@ -32,6 +32,22 @@ struct TaskSelection {
         return found
     }
 
+    /// A state as crash writes it.
+    static func twoLetters(_ letter: String) -> String {
+        switch letter {
+        case "R": "RU"
+        case "S": "IN"
+        case "D": "UN"
+        case "T": "ST"
+        case "t": "TR"
+        case "X": "DE"
+        case "Z": "ZO"
+        case "P": "PA"
+        case "I": "ID"
+        default: letter
+        }
+    }
+
     /// Whether a word names a task state: a letter of `ps`, or crash's two letters.
     static func state(_ word: String) -> Set<String>? {
         switch word {

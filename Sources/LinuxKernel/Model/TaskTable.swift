@@ -95,7 +95,7 @@ package struct TaskTable: Sendable {
         guard let links = try target.types.member("pid_links", of: taskType) else {
             throw ValueError.noMember("pid_links", of: "struct task_struct")
         }
-        try XArrayWalk.walk(root, anomaly: anomaly) { _, address in
+        try XArrayWalk.walk(root, isIDR: true, anomaly: anomaly) { _, address in
             do {
                 let pid = Value(target: target, type: type, place: .memory(address))
                 let node = try pid["tasks"].element(0)["first"].pointer()

@@ -162,6 +162,23 @@ extension ModuleDebug: CodeSource {
     }
 }
 
+extension ModuleDebug: FrameSource {
+    func variables(at address: VirtualAddress) throws -> [VariableScope] {
+        guard module.contains(address) else { return [] }
+        return try sources?.frames?.variables(at: address) ?? []
+    }
+
+    func call(returningTo address: VirtualAddress) throws -> CallSite? {
+        guard module.contains(address.advanced(by: Int64(-1))) else { return nil }
+        return try sources?.frames?.call(returningTo: address)
+    }
+
+    func tailCalls(ofFunctionAt address: VirtualAddress) throws -> [CallSite] {
+        guard module.contains(address) else { return [] }
+        return try sources?.frames?.tailCalls(ofFunctionAt: address) ?? []
+    }
+}
+
 extension ModuleDebug: SymbolSource {
     func symbols(named name: String) -> [Symbol] { table?.symbols(named: name) ?? [] }
 

@@ -31,6 +31,8 @@ struct KernelSources {
         replaced.name = "\(own.name); symbols and lines: \(all.name)"
         replaced.types = own.types
         replaced.variables = own.variables
+        // Their types are DWARF's.
+        replaced.frames = nil
         return (replaced, nil)
     }
 

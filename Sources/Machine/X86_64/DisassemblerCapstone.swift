@@ -82,21 +82,46 @@ package final class X86_64Disassembler: Disassembler {
         var left = buffer.count
         var address = start
         while left > 0, found.count < limit {
-            var next: UnsafePointer<UInt8>? = unsafe code
-            if unsafe cs_disasm_iter(handle, &next, &left, &address, instruction), let after = unsafe next {
-                found.append(translate())
-                unsafe code = unsafe after
-            } else {
-                let byte = unsafe InstructionBytes(low: UInt64(code.pointee), high: 0, count: 1)
-                found.append(
-                    Instruction(
-                        address: VirtualAddress(address), bytes: byte, opcode: .bad, operands: [], implicitReads: [],
-                        implicitWrites: [], readsFlags: false, writesFlags: false, flow: .next))
-                unsafe code += 1
-                left -= 1
-                address &+= 1
-            }
+            let instruction = unsafe decodeOne(&code, &left, &address)
+            found.append(instruction)
         }
+    }
+
+    /// The instruction at `code`, or one byte that begins none; steps over it.
+    private mutating func decodeOne(
+        _ code: inout UnsafePointer<UInt8>, _ left: inout Int, _ address: inout UInt64
+    ) -> Instruction {
+        let start = VirtualAddress(address)
+        let from = unsafe code
+        let available = left
+        var next: UnsafePointer<UInt8>? = unsafe code
+        var found: Instruction?
+        if unsafe cs_disasm_iter(handle, &next, &left, &address, instruction) { found = translate() }
+        if found == nil || found.map({ X86_64Supplement.mistaken.contains($0.opcode.name) }) == true {
+            let window = unsafe Self.window(from, available)
+            found = X86_64Supplement.decode(window, at: start) ?? found
+        }
+        let result =
+            unsafe found
+            ?? Instruction(
+                address: start, bytes: InstructionBytes(low: UInt64(from.pointee), high: 0, count: 1), opcode: .bad,
+                operands: [], implicitReads: [], implicitWrites: [], readsFlags: false, writesFlags: false, flow: .next)
+        unsafe code = from + result.length
+        left = available - result.length
+        address = start.rawValue &+ UInt64(result.length)
+        return result
+    }
+
+    /// At most 15 bytes from `code`, of `available`.
+    private static func window(_ code: UnsafePointer<UInt8>, _ available: Int) -> InstructionBytes {
+        var halves: (UInt64, UInt64) = (0, 0)
+        let count = min(available, 15)
+        for index in 0..<count {
+            // Safe: index is below the number of bytes that are there.
+            let byte = unsafe UInt64(code[index]) << (8 * UInt64(index & 7))
+            if index < 8 { halves.0 |= byte } else { halves.1 |= byte }
+        }
+        return InstructionBytes(low: halves.0, high: halves.1, count: count)
     }
 
     /// The decoded instruction in our words.
@@ -111,7 +136,7 @@ package final class X86_64Disassembler: Disassembler {
         }
         let address = VirtualAddress(unsafe raw.address)
         let isVector = unsafe raw.detail.map { unsafe $0.pointee.x86.opcode.0 == 0x0f } ?? false
-        let effects = effects(of: unsafe raw.id, isVector: isVector)
+        var effects = effects(of: unsafe raw.id, isVector: isVector)
         guard let detail = unsafe raw.detail else {
             return Instruction(
                 address: address, bytes: bytes, opcode: effects.opcode, operands: [], implicitReads: [],
@@ -119,7 +144,8 @@ package final class X86_64Disassembler: Disassembler {
         }
         let x86 = unsafe detail.pointee.x86
         var operands = operands(x86, end: address.rawValue &+ UInt64(bytes.count))
-        effects.correct(&operands, bytes: bytes)
+        if effects.isString, X86_64Encoding(bytes).isHalved { effects.halve(&operands) }
+        effects.correct(&operands)
         var reads = effects.reads
         var writes = effects.writes
         unsafe withUnsafeBytes(of: detail.pointee.regs_read) { list in

@@ -86,14 +86,14 @@ struct X86_64Effects: Sendable {
     }
 
     /// Puts right what happens to the operands, and the size and sign of immediates.
-    func correct(_ operands: inout [Operand], bytes: InstructionBytes) {
+    func correct(_ operands: inout [Operand]) {
         guard !operands.isEmpty else { return }
         let first = operands[0].size
         for index in operands.indices {
             let operand = operands[index]
             let access = access(index, of: operands.count) ?? operand.access
             if case .immediate(let value) = operand.value, way == .next {
-                operands[index] = Self.immediate(value, operand, first: index == 0 ? operand.size : first, bytes: bytes)
+                operands[index] = Self.immediate(value, size: index == 0 ? operand.size : first)
             } else {
                 operands[index] = Operand(operand.value, size: operand.size, access: access)
             }
@@ -116,16 +116,15 @@ struct X86_64Effects: Sendable {
 
     /// An immediate takes the size of the destination and its sign from the encoding: counts and selectors of one byte
     /// are unsigned, everything else is sign-extended to the destination's size.
-    private static func immediate(_ value: Int64, _ operand: Operand, first: UInt8, bytes: InstructionBytes) -> Operand
-    {
+    private static func immediate(_ value: Int64, size: UInt8) -> Operand {
         let extended =
-            switch first {
+            switch size {
             case 1: Int64(Int8(truncatingIfNeeded: value))
             case 2: Int64(Int16(truncatingIfNeeded: value))
             case 4: Int64(Int32(truncatingIfNeeded: value))
             default: value
             }
-        return Operand(.immediate(extended), size: first, access: .read)
+        return Operand(.immediate(extended), size: size, access: .read)
     }
 
     /// What the form adds: a `rep` prefix the count, `imul` of one operand the register pair.
@@ -134,9 +133,26 @@ struct X86_64Effects: Sendable {
             reads.insert(X86_64.rax)
             writes.formUnion([X86_64.rax, X86_64.rdx])
         }
-        guard prefix == 0xf2 || prefix == 0xf3, Self.strings.contains(opcode.name) else { return }
+        guard prefix == 0xf2 || prefix == 0xf3, isString else { return }
         reads.insert(X86_64.rcx)
         writes.insert(X86_64.rcx)
+    }
+
+    /// One of those that step through memory.
+    var isString: Bool { Self.strings.contains(opcode.name) }
+
+    /// Turns a string instruction of four bytes into one of two: the library overlooks an operand-size prefix in front
+    /// of a repeat prefix.
+    mutating func halve(_ operands: inout [Operand]) {
+        guard opcode.name.hasSuffix("d") else { return }
+        self = Self(name: opcode.name.dropLast() + "w")
+        operands = operands.map { operand in
+            guard operand.size == 4 else { return operand }
+            if case .register(let part) = operand.value {
+                return Operand(.register(RegisterPart(part.number, width: 2)), size: 2, access: operand.access)
+            }
+            return Operand(operand.value, size: 2, access: operand.access)
+        }
     }
 
     private static let strings: Set<String> = [

@@ -12,8 +12,12 @@ struct X86_64Encoding {
     /// The ModRM byte and the one behind it, which is the SIB byte where there is one.
     private(set) var modrm: UInt8 = 0
     private(set) var sib: UInt8 = 0
+    /// Where the ModRM byte is.
+    private(set) var modrmOffset = 0
+    private let bytes: InstructionBytes
 
     init(_ bytes: InstructionBytes) {
+        self.bytes = bytes
         var at = 0
         while at < bytes.count, Self.isPrefix(bytes[at]) {
             prefixes.append(bytes[at])
@@ -36,6 +40,7 @@ struct X86_64Encoding {
         default: break
         }
         opcode = bytes[at]
+        modrmOffset = at + 1
         modrm = bytes[at + 1]
         sib = bytes[at + 2]
     }
@@ -49,6 +54,8 @@ struct X86_64Encoding {
 
     /// REX.W: operands of eight bytes.
     var isWide: Bool { rex & 8 != 0 }
+    /// An operand-size prefix with nothing that overrules it: operands of two bytes.
+    var isHalved: Bool { prefixes.contains(0x66) && !isWide }
     /// Meaningful for instructions with a memory operand in ModRM: a displacement is spelt out, be it zero.
     var hasDisplacement: Bool {
         let mode = modrm >> 6
@@ -57,4 +64,25 @@ struct X86_64Encoding {
     }
     var hasIndexByte: Bool { modrm >> 6 != 3 && modrm & 7 == 4 }
     var scaleBits: UInt8 { sib >> 6 }
+
+    /// The bytes of the displacement of a memory operand.
+    private var displacementLength: Int {
+        switch modrm >> 6 {
+        case 1: 1
+        case 2: 4
+        case 0: modrm & 7 == 5 || hasDisplacement ? 4 : 0
+        default: 0
+        }
+    }
+
+    /// ModRM, SIB and displacement of a memory operand together.
+    var memoryLength: Int { 1 + (hasIndexByte ? 1 : 0) + displacementLength }
+
+    var displacement: Int64 {
+        let at = modrmOffset + (hasIndexByte ? 2 : 1)
+        if displacementLength == 1 { return Int64(Int8(bitPattern: bytes[at])) }
+        var value: UInt32 = 0
+        for index in 0..<displacementLength { value |= UInt32(bytes[at + index]) << (8 * UInt32(index)) }
+        return Int64(Int32(bitPattern: value))
+    }
 }

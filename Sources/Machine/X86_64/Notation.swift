@@ -20,6 +20,7 @@ struct X86_64Notation {
     func text(name symbol: (VirtualAddress) -> String?) -> InstructionText {
         if instruction.opcode == .bad { return InstructionText(mnemonic: "(bad)", operands: "") }
         let mnemonic = (prefixes + [mnemonicWithSize]).joined(separator: " ")
+        if isTwoByteNop { return InstructionText(mnemonic: mnemonic, operands: "%ax,%ax") }
         if let fixed = stringOperands ?? Self.fixedOperands[name] {
             return InstructionText(mnemonic: mnemonic, operands: fixed)
         }
@@ -28,6 +29,7 @@ struct X86_64Notation {
             return InstructionText(mnemonic: mnemonic, operands: "0x" + hex(target.rawValue) + label)
         }
         var operands = shown.map { text(of: $0) }
+        if isReversedFloating, operands.count == 1 { operands.insert("%st", at: 0) }
         if isIndirect { operands = operands.map { "*" + $0 } }
         return InstructionText(mnemonic: mnemonic, operands: operands.joined(separator: ","), resolved: resolved)
     }
@@ -43,7 +45,7 @@ struct X86_64Notation {
         case "movsxd": return operands.first?.size == 8 ? "movslq" : "movsxd"
         case "push", "pop", "call", "jmp", "lcall", "ljmp": return hint(name)
         case "nop":
-            guard let operand = operands.first else { return "nop" }
+            guard let operand = operands.first else { return isTwoByteNop ? "xchg" : "nop" }
             return "nop" + Self.letter(operand.size)
         case "sysret", "sysexit": return name + (encoding.isWide ? "q" : "l")
         default: break
@@ -51,14 +53,46 @@ struct X86_64Notation {
         if isString { return stringMnemonic }
         let base = Self.renamed[name] ?? name
         if instruction.flow.isBranch { return hint(base) }
+        if isReversedFloating { return Self.reversed[name] ?? base }
+        if let suffix = floatingSuffix { return base + suffix }
+        if Self.spelt.contains(name) { return base + (encoding.isWide ? "q" : "d") }
         return needsSize ? base + Self.letter(memorySize) : base
     }
+
+    /// 66 90, by its other name.
+    private var isTwoByteNop: Bool { encoding.map == .one && encoding.opcode == 0x90 && encoding.isHalved }
 
     /// Branch hints: prefixes that tell the predictor.
     private func hint(_ base: String) -> String {
         guard instruction.flow.isBranch else { return base }
         if encoding.prefixes.contains(0x3e) { return base + ",pt" }
         return encoding.prefixes.contains(0x2e) ? base + ",pn" : base
+    }
+
+    /// Subtraction and division with the result not in `st`: AT&T's notation has exchanged the names of the two directions
+    /// since its first assembler did.
+    private var isReversedFloating: Bool {
+        encoding.map == .one && [0xdc, 0xde].contains(encoding.opcode) && !hasMemory && Self.reversed[name] != nil
+    }
+
+    private static let reversed = [
+        "fsubp": "fsubrp", "fsubrp": "fsubp", "fdivp": "fdivrp", "fdivrp": "fdivp", "fsub": "fsubr", "fsubr": "fsub",
+        "fdiv": "fdivr", "fdivr": "fdiv",
+    ]
+
+    /// Shadow-stack instructions whose name ends in the size of their operand.
+    private static let spelt: Set<String> = ["rdssp", "incssp", "wrss", "wruss"]
+
+    /// Floating-point instructions with memory: `s`, `l`, `t` for reals of 4, 8 and 10 bytes, `s`, `l`, `ll` for integers.
+    private var floatingSuffix: String? {
+        guard encoding.map == .one, (0xd8...0xdf).contains(encoding.opcode), hasMemory else { return nil }
+        let integers = [
+            "fild", "fist", "fistp", "fisttp", "fiadd", "fisub", "fisubr", "fimul", "fidiv", "fidivr", "ficom",
+            "ficomp",
+        ]
+        if integers.contains(name) { return [2: "s", 4: "l", 8: "ll"][memorySize] }
+        let reals = ["fld", "fst", "fstp", "fadd", "fsub", "fsubr", "fmul", "fdiv", "fdivr", "fcom", "fcomp"]
+        return reals.contains(name) ? [4: "s", 8: "l", 10: "t"][memorySize] : nil
     }
 
     static func letter(_ size: UInt8) -> String {
@@ -108,6 +142,7 @@ struct X86_64Notation {
     /// The prefixes that are written as words, in the order of their bytes.
     private var prefixes: [String] {
         var words: [String] = []
+        if encoding.rex != 0, directTarget != nil { words.append(rexWord) }
         let lastSize = encoding.prefixes.lastIndex(of: 0x66)
         for (index, prefix) in encoding.prefixes.enumerated() {
             switch prefix {
@@ -125,6 +160,12 @@ struct X86_64Notation {
             }
         }
         return words
+    }
+
+    /// A REX prefix that says nothing to a jump, as objdump shows it.
+    private var rexWord: String {
+        let letters = [(8, "W"), (4, "R"), (2, "X"), (1, "B")].filter { encoding.rex & UInt8($0.0) != 0 }.map(\.1)
+        return letters.isEmpty ? "rex" : "rex." + letters.joined()
     }
 
     private var isConditional: Bool { instruction.flow.isBranch }
@@ -154,12 +195,14 @@ struct X86_64Notation {
         if encoding.isWide { return false }
         if ["call", "jmp", "ret"].contains(name) || instruction.flow.isBranch { return false }
         if isString { return name.hasSuffix("w") }
+        if isTwoByteNop { return true }
         return instruction.operands.contains { $0.size == 2 } || ["cbw", "cwd", "pushf", "popf", "iret"].contains(name)
             || Self.sizePrefixed.contains(name)
     }
 
     private static let sizePrefixed: Set<String> = [
-        "clflushopt", "clwb", "tpause", "invpcid", "invept", "invvpid", "adcx",
+        "clflushopt", "clwb", "tpause", "invpcid", "invept", "invvpid", "adcx", "tdcall",
+        "seamcall", "seamret", "seamops",
     ]
 
     private var usesAddressSize: Bool {
@@ -214,6 +257,12 @@ struct X86_64Notation {
         var operands = instruction.operands
         if Self.shifts.contains(name), encoding.opcode == 0xd0 || encoding.opcode == 0xd1, operands.count == 2 {
             operands.removeLast()
+        }
+        // `xchg` with the accumulator, in its short form: the register that the opcode names comes last.
+        if name == "xchg", encoding.map == .one, encoding.opcode & 0xf8 == 0x90, operands.count == 2,
+            case .register(let first) = operands[0].value, first.number == X86_64.rax
+        {
+            return operands
         }
         return ["enter", "invlpga"].contains(name) ? operands : operands.reversed()
     }

@@ -8,10 +8,12 @@ extension Target {
     /// The value of a C expression: a place in memory, which is not read, or a number. Throws `ExpressionError` for
     /// what is wrong with the text, and `ValueError` for what the target does not have.
     ///
+    /// A symbol whose type nothing tells is a place of type `void` when it stands alone: see `Value.isUntyped`.
+    ///
     /// Beyond C: `per_cpu(NAME, CPU)`, `per_cpu_ptr(POINTER, CPU)`, `container_of(POINTER, TYPE, MEMBER)`,
     /// `offsetof(TYPE, MEMBER)`, `.` also through pointers, and addresses of 9 to 16 hexadecimal digits without `0x`.
     package func evaluate(_ text: String) throws -> Value {
-        try Evaluator(target: self).value(try ExpressionParser.parse(text, types: types))
+        try Evaluator(target: self).value(try ExpressionParser.parse(text, types: types), mayBeUntyped: true)
     }
 
     /// The type that the text names: `struct list_head`, `unsigned long *`, `pid_t`; nil when it is no type's name.
@@ -22,9 +24,10 @@ struct Evaluator {
     let target: Target
     var types: TypeGraph { target.types }
 
-    func value(_ syntax: Syntax) throws -> Value {
+    /// `mayBeUntyped`: a symbol without a known type may stand here, as a place of type `void`.
+    func value(_ syntax: Syntax, mayBeUntyped: Bool = false) throws -> Value {
         do {
-            return try evaluate(syntax)
+            return try evaluate(syntax, mayBeUntyped)
         } catch let error as ValueError {
             switch error {
             case .noMember, .wrongType, .noCPU, .notInMemory:
@@ -36,11 +39,11 @@ struct Evaluator {
         }
     }
 
-    private func evaluate(_ syntax: Syntax) throws -> Value {
+    private func evaluate(_ syntax: Syntax, _ mayBeUntyped: Bool) throws -> Value {
         switch syntax.kind {
         case .number(let literal): return number(literal)
         case .character(let value): return number(UInt64(bitPattern: value), int)
-        case .name(let name): return try variable(name, syntax.column)
+        case .name(let name): return try variable(name, syntax.column, mayBeUntyped)
         case .member(let base, let name): return try self.value(base).member(name)
         case .index(let base, let index): return try element(self.value(base), self.value(index), syntax.column)
         case .prefix(let prefix, let operand): return try unary(prefix, operand, syntax.column)
@@ -59,7 +62,7 @@ struct Evaluator {
         case .containerOf(let operand, let type, let path):
             return try container(value(operand), type, path)
         case .perCPU(let operand, let cpu):
-            return try target.perCPUCopy(of: self.operand(operand), cpu: try number(of: cpu))
+            return try target.perCPUCopy(of: self.operand(operand, mayBeUntyped), cpu: try number(of: cpu))
         case .perCPUPointer(let operand, let cpu):
             return try perCPUPointer(value(operand), cpu: try number(of: cpu))
         }
@@ -97,8 +100,8 @@ struct Evaluator {
 
     // MARK: names
 
-    private func variable(_ name: String, _ column: Int) throws -> Value {
-        let value = try anyVariable(name, column)
+    private func variable(_ name: String, _ column: Int, _ mayBeUntyped: Bool) throws -> Value {
+        let value = try anyVariable(name, column, mayBeUntyped)
         if let symbol = target.symbols.symbol(named: name), target.isPerCPU(symbol) {
             throw ExpressionError(
                 "\(name) is a per-CPU variable; say of which CPU: per_cpu(\(name), 0)", column: column)
@@ -107,7 +110,7 @@ struct Evaluator {
     }
 
     /// A variable, an enumerator, a function, or an address without `0x`.
-    private func anyVariable(_ name: String, _ column: Int) throws -> Value {
+    private func anyVariable(_ name: String, _ column: Int, _ mayBeUntyped: Bool) throws -> Value {
         do {
             return try target.variable(name)
         } catch ValueError.noVariableType {
@@ -116,8 +119,8 @@ struct Evaluator {
                 return Value(
                     target: target, type: types.function(result: .void, parameters: []), place: .memory(symbol.address))
             }
-            throw ExpressionError(
-                "the type of \(name) is unknown; say which it is: *(TYPE *)&\(name)", column: column)
+            if mayBeUntyped { return Value(target: target, type: .void, place: .memory(symbol.address)) }
+            throw ExpressionError("the type of \(name) is unknown; say which it is: (TYPE)\(name)", column: column)
         } catch ValueError.noVariable {
             if let enumerator = try types.enumerator(name) {
                 return number(UInt64(bitPattern: enumerator.value), enumerator.type)
@@ -128,11 +131,11 @@ struct Evaluator {
     }
 
     /// An expression whose address or size is wanted: a per-CPU variable may stand there without its CPU.
-    private func operand(_ syntax: Syntax) throws -> Value {
+    private func operand(_ syntax: Syntax, _ mayBeUntyped: Bool = false) throws -> Value {
         switch syntax.kind {
         case .name(let name):
             do {
-                return try anyVariable(name, syntax.column)
+                return try anyVariable(name, syntax.column, mayBeUntyped)
             } catch ValueError.noVariable {
                 throw ExpressionError("no symbol, enumerator or type is named \(name)", column: syntax.column)
             }
@@ -219,8 +222,10 @@ struct Evaluator {
     }
 
     private func cast(_ operand: Syntax, to type: TypeID, _ column: Int) throws -> Value {
-        let value = try self.value(operand)
+        let value = try self.value(operand, mayBeUntyped: true)
         let stripped = try types.stripped(type)
+        // Nothing is converted: this tells what type the symbol has.
+        if value.isUntyped, try types.size(type) != nil { return value.cast(to: type) }
         switch stripped.type {
         case .integer(let integer):
             let bits = try scalar(value, column).bits

@@ -1,15 +1,14 @@
 // Values as fields of records, for JSON.
 
 internal import Bytes
-internal import Pipeline
-internal import Target
+package import Target
 
-enum ValueFields {
+package enum ValueFields {
     /// Arrays up to this length are written element by element; longer ones keep their repetitions.
     private static let plainElements: UInt64 = 4096
 
     /// Numbers, strings, lists and records as they are; what could not be read stays a gap.
-    static func field(_ tree: ValueTree) -> FieldValue {
+    package static func field(_ tree: ValueTree) -> FieldValue {
         switch tree {
         case .signed(let number, _), .character(let number): .signed(number)
         case .unsigned(let number): .unsigned(number)
@@ -65,7 +64,7 @@ enum ValueFields {
     }
 
     /// Tells every gap inside a value to `gaps`, by the path of the member.
-    static func note(_ tree: ValueTree, _ path: String, _ gaps: Gaps) {
+    package static func note(_ tree: ValueTree, _ path: String, _ gaps: Gaps) {
         switch tree {
         case .gap(let reason): gaps.note(Gap(path, why: reason))
         case .record(_, let fields): for field in fields { note(field.value, "\(path).\(field.name)", gaps) }
@@ -82,7 +81,7 @@ enum ValueFields {
 
 extension ValueTree {
     /// The first reason, when there are gaps in the value and nothing else.
-    var onlyGap: String? {
+    package var onlyGap: String? {
         var reason: String?
         return isUnreadable(&reason) ? reason : nil
     }

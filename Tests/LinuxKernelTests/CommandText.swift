@@ -5,7 +5,7 @@ import Target
 
 @testable import LinuxKernel
 
-enum Commands {
+enum CommandText {
     /// The block lines that a command emits; a table's rows are left out.
     static func lines(_ line: String, _ kernel: LinuxKernel) throws -> [String] {
         let catalog = Catalog([LinuxCommands.all])

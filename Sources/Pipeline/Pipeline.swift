@@ -1,0 +1,130 @@
+// A line of the default dialect, checked and ready to run.
+
+internal import Bytes
+internal import Target
+
+package struct Pipeline {
+    /// One command of the line. `runOn` runs a command that takes its operand from the pipe, once for each item.
+    private struct Link {
+        let stage: any Stage
+        let runOn: ((Datum, Context, Emit) throws -> Void)?
+    }
+
+    private let links: [Link]
+    package var stages: [any Stage] { links.map(\.stage) }
+    package let destination: Destination
+    package let form: OutputForm
+
+    /// Throws `UsageError` for what cannot be understood; reads no memory.
+    package init(_ line: String, _ context: Context) throws {
+        try self.init(line, catalog: context.catalog, definitions: context.session.definitions)
+    }
+
+    package init(_ line: String, catalog: Catalog, definitions: [String: Definition]) throws {
+        let words = LineWords(
+            isStage: { catalog[$0] != nil || definitions[$0] != nil },
+            takesExpression: { catalog[$0]?.manual.takesExpression == true })
+        var parsed = try LineSplitter.line(line, words)
+        try Expansion.expand(&parsed, words, definitions)
+        destination = parsed.destination
+        form = parsed.form
+        links = try parsed.commands.enumerated().map { index, command in
+            guard let type = catalog[command.name] else {
+                throw UsageError(
+                    NearNames.unknown(command.name, among: catalog.names + definitions.keys.sorted()),
+                    column: command.column + 1)
+            }
+            if index > 0, type.manual.takesOperand { return try Self.link(type, command) }
+            let arguments = try Arguments(command.words, text: command.text, manual: type.manual)
+            let manual = type.manual
+            if index == 0, manual.takesExpression, !manual.accepts.isEmpty, !manual.needsInput, arguments.text.isEmpty {
+                throw UsageError("\(manual.name): an expression is missing; see: help \(manual.name)")
+            }
+            return Link(stage: try type.init(arguments), runOn: nil)
+        }
+        try Self.check(links.map(\.stage))
+        if parsed.commands.isEmpty, destination != .screen, case .file = destination {
+            throw UsageError("what is to be written to the file?")
+        }
+    }
+
+    /// A command with the address of each item behind its own words. Made once with a number in its place, so that what
+    /// is wrong with the words is said before anything runs.
+    private static func link(_ type: any Stage.Type, _ command: CommandText) throws -> Link {
+        func make(_ operand: String) throws -> any Stage {
+            let text = command.text.isEmpty ? operand : command.text + " " + operand
+            return try type.init(Arguments(command.words + [operand], text: text, manual: type.manual))
+        }
+        return Link(stage: try make("0x0")) { datum, context, emit in
+            guard let address = try datum.address() else {
+                throw UsageError("\(type.manual.name): what flows here has no address")
+            }
+            try make("0x" + hex(address.rawValue)).finish(context, emit)
+        }
+    }
+
+    /// Each stage takes what the one before it hands on.
+    private static func check(_ stages: [any Stage]) throws {
+        var flow: Flow = []
+        for (index, stage) in stages.enumerated() {
+            let manual = type(of: stage).manual
+            if index > 0 {
+                let before = type(of: stages[index - 1]).manual.name
+                guard !manual.accepts.isEmpty else {
+                    throw UsageError("\(manual.name) takes no input from another command, so it only begins a line")
+                }
+                guard flow.fits(manual.accepts) else {
+                    throw UsageError(
+                        "\(before) hands on \(flow.phrase); \(manual.name) takes \(manual.accepts.phrase)")
+                }
+            } else if manual.needsInput {
+                throw UsageError("\(manual.name) works on what another command says: COMMAND | \(manual.name)")
+            }
+            if stage is any LineStage, stages.count > 1 {
+                throw UsageError("\(manual.name) stands alone on its line")
+            }
+            flow = manual.emits.contains(.same) ? flow.union(manual.emits.subtracting(.same)) : manual.emits
+        }
+    }
+
+    /// Opens the destination and pushes. Rethrows what the stages throw.
+    package func run(_ context: Context, _ outlet: any Outlet) throws {
+        if let stage = links.first?.stage as? any LineStage { return try stage.run(context, outlet) }
+        if links.isEmpty, destination == .screen { return }
+        try outlet.deliver(to: destination, as: form) { try run(context, emit: $0) }
+    }
+
+    package func run(_ context: Context, emit: Emit) throws { try Self.push(links[...], context, emit) }
+
+    /// Each stage's `finish` runs when the input from the ones before it has ended.
+    private static func push(_ links: ArraySlice<Link>, _ context: Context, _ emit: Emit) throws {
+        let behindBar = context.behindBar()
+        for index in links.indices where links[index].runOn == nil {
+            let context = index == links.startIndex ? context : behindBar
+            do {
+                try links[index].stage.finish(context) { datum in
+                    try send(datum, to: links[(index + 1)...], context, emit)
+                }
+            } catch is Enough {
+                // Somebody further on has all it wants; its own `finish` is still to come.
+                continue
+            }
+        }
+    }
+
+    private static func send(
+        _ datum: Datum, to links: ArraySlice<Link>, _ context: Context, _ emit: Emit
+    ) throws {
+        if context.isInterrupted() { throw Interrupted() }
+        guard let link = links.first else { return try emit(datum) }
+        switch datum {
+        // A warning beside the data is for the reader, not for the next stage; what is missing is told at the end.
+        case .record(let record) where record.isRemark: return try emit(datum)
+        case .gap(let gap): return context.gaps.note(gap)
+        default: break
+        }
+        let rest = links.dropFirst()
+        if let runOn = link.runOn { return try runOn(datum, context) { try send($0, to: rest, context, emit) } }
+        try link.stage.receive(datum, context) { try send($0, to: rest, context, emit) }
+    }
+}

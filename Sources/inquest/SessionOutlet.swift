@@ -1,0 +1,79 @@
+// Where a session's output goes: the terminal, a file, the shell.
+
+internal import Pipeline
+internal import Rendering
+internal import Target
+
+struct SessionOutlet: Outlet {
+    let output: StandardOutput
+    let gaps: Gaps
+    let isJSON: Bool
+    let isLive: Bool
+    let allowsShell: Bool
+
+    func deliver(to destination: Destination, as form: OutputForm, _ body: (Emit) throws -> Void) throws {
+        let isJSON = isJSON || form == .json
+        switch destination {
+        case .screen:
+            try render(makeRenderer(output, isJSON: isJSON, isLive: isLive), body)
+            output.flush()
+        case .file(let path, let appending):
+            try allow("writing files")
+            guard let file = OutputFile(path, appending: appending) else {
+                throw CommandError("\(path) cannot be written: \(System.lastError)")
+            }
+            try render(makeRenderer(file.output, isJSON: isJSON, isLive: false), body)
+            guard file.close() else { throw CommandError("\(path) could not be written whole") }
+        case .shell(let command):
+            try allow("running programs")
+            output.flush()
+            guard let shell = ShellPipe(command) else { throw CommandError("the shell cannot be started") }
+            defer { shell.wait() }
+            try render(makeRenderer(shell.output, isJSON: isJSON, isLive: false), body)
+        }
+    }
+
+    /// The failure of a line, for programs.
+    func fail(_ sentence: String, line: String) {
+        let renderer = makeRenderer(output, isJSON: true, isLive: isLive)
+        // The sink throws `Enough` alone: nobody reads.
+        try? renderer.fail(sentence, line: line)
+    }
+
+    private func allow(_ what: String) throws {
+        guard allowsShell else {
+            throw CommandError("\(what) is off here; the option --allow-shell turns it on")
+        }
+    }
+
+    /// What was emitted before a failure is shown too, with what was missing from it.
+    private func render(_ renderer: any Renderer, _ body: (Emit) throws -> Void) throws {
+        let result = Result { try body { try renderer.receive($0) } }
+        do {
+            try renderer.finish(gaps: gaps.all, count: gaps.count)
+        } catch is Enough {
+            // Nobody reads.
+        }
+        gaps.clear()
+        try result.get()
+    }
+
+    private func makeRenderer(_ output: StandardOutput, isJSON: Bool, isLive: Bool) -> any Renderer {
+        let sink: Sink = { text in
+            output.write(text)
+            if output.isBroken { throw Enough() }
+        }
+        if isJSON {
+            return JSONLines { text in
+                try sink(text)
+                if isLive { output.flush() }
+            }
+        }
+        // On a terminal the first rows wait for each other a moment; in a file always, so that it looks the same twice.
+        let patience = ContinuousClock.now + .milliseconds(300)
+        return TextOutput(isLate: { isLive && ContinuousClock.now > patience }) { text in
+            try sink(text)
+            if isLive { output.flush() }
+        }
+    }
+}
