@@ -1,7 +1,7 @@
 // The threads that run or ran: the registers of CPUs, the stacks of threads.
 
 package import Bytes
-package import Target
+internal import Target
 package import Unwind
 
 /// A CPU at the moment of the dump.

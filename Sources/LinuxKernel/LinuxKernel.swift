@@ -28,7 +28,8 @@ package final class LinuxKernel: Kernel {
     let architecture: any LinuxArchitecture
     let ground: Ground
     let info: VMCoreInfo?
-    package let capabilities: [any Capability]
+    private let offers: [any Capability]
+    package var capabilities: [any Capability] { offers + [LinuxThreads(kernel: self), LinuxSystem(kernel: self)] }
     private let taskTable = Mutex<TaskTable?>(nil)
     private let aliasTable: AliasTable
 
@@ -67,7 +68,7 @@ package final class LinuxKernel: Kernel {
             ?? (try? opened.model.variable("init_uts_ns").path("name", "release").text())
         let regions = architecture.regions(opened.model)
         aliasTable = AliasTable(target: opened.model, table: ground.pageTable, regions: regions)
-        capabilities = [
+        offers = [
             LinuxTranslation(target: opened.model, architecture: architecture, ground: ground, aliases: aliasTable),
             LinuxAddressIdentifier(
                 target: opened.model, regions: regions, modules: opened.modules, cpus: cpus, architecture: architecture

@@ -16,18 +16,22 @@ package final class MDB: Dialect {
         guard let statements = try? Parser.statements(line, check: { try DCmds.check($0, context.catalog) }),
             !statements.isEmpty
         else { return nil }
-        // A naked expression, a word or several, is no line of mdb's unless mdb is what the session speaks.
         let commands = statements.filter { !$0.isEmpty }
-        guard !commands.isEmpty, commands.allSatisfy({ !$0.commands.isEmpty }) else { return nil }
+        let isOwn = context.session.dialect == Self.name
+        // A naked expression or a shell's line is mdb's only where mdb is what the session speaks; there an empty line
+        // may repeat the last one.
+        guard isOwn || !commands.isEmpty, isOwn || commands.allSatisfy({ !$0.commands.isEmpty }) else { return nil }
         for statement in commands {
             for expression in [statement.address, statement.count].compactMap({ $0 }) {
                 guard interpreter.knows(expression) else { return nil }
             }
             for command in statement.commands {
-                guard (try? DCmds.make(command, context.catalog)) != nil, Self.exists(command, context) else { return nil }
+                guard (try? DCmds.make(command, context.catalog)) != nil, Self.exists(command, context) else {
+                    return nil
+                }
             }
         }
-        return commands.first?.commands.first.map(Self.phrase)
+        return commands.first?.commands.first.map(Self.phrase) ?? "a naked expression of mdb"
     }
 
     /// Whether what a command names exists: the walker of `::walk`.

@@ -2,6 +2,7 @@
 
 internal import Bytes
 internal import Capabilities
+internal import DebugModel
 internal import Memory
 internal import Target
 

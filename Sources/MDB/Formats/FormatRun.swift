@@ -4,6 +4,7 @@ internal import Bytes
 internal import Machine
 internal import Memory
 internal import Pipeline
+internal import Target
 
 /// One pass over a format.
 struct FormatRun {
@@ -66,7 +67,9 @@ struct FormatRun {
     private func begin(_ items: [FormatItem], isFirst: Bool) throws {
         if !isFirst {
             // A format that begins with a newline makes its own.
-            let first = items.first.map { $0.content == .letter(UInt8(ascii: "n")) || $0.content == .letter(UInt8(ascii: "N")) }
+            let first = items.first.map {
+                $0.content == .letter(UInt8(ascii: "n")) || $0.content == .letter(UInt8(ascii: "N"))
+            }
             if first == true { return }
             try out.finish()
         } else if verb != .value {
@@ -201,7 +204,8 @@ struct FormatRun {
             bars = Array(bars[..<index])
             let dashes = String(repeating: "-", count: bit + 2)
             let label = "\(bit)" + String(repeating: " ", count: max(0, numbers - "\(bit)".utf8.count))
-            try out.write("\(margin)\(text(bars))+\(dashes) bit \(label) mask 0x\(hex(1 << UInt64(bit), width: masks))\n")
+            try out.write(
+                "\(margin)\(text(bars))+\(dashes) bit \(label) mask 0x\(hex(1 << UInt64(bit), width: masks))\n")
         }
     }
 
@@ -250,9 +254,11 @@ extension Interpreter {
             throw CommandError("there is no disassembler for \(target.machine.name)")
         }
         // The longest instruction may reach into a page that is not there.
-        let bytes = try (try? read(address, count: 16, isPhysical: isPhysical))
+        let bytes =
+            try (try? read(address, count: 16, isPhysical: isPhysical))
             ?? read(address, count: min(16, 4096 - Int(address & 4095)), isPhysical: isPhysical)
-        guard let found = disassembler.decode(bytes, at: VirtualAddress(address), limit: 1).first, found.length > 0 else {
+        guard let found = disassembler.decode(bytes, at: VirtualAddress(address), limit: 1).first, found.length > 0
+        else {
             throw CommandError("failed to disassemble instruction at 0x\(hex(address))")
         }
         return InstructionListing(

@@ -13,7 +13,9 @@ enum Spelling {
         return (Int64(bitPattern: value) << shift) >> shift
     }
 
-    static func masked(_ value: UInt64, size: Int) -> UInt64 { size >= 8 ? value : value & (1 << UInt64(size * 8) &- 1) }
+    static func masked(_ value: UInt64, size: Int) -> UInt64 {
+        size >= 8 ? value : value & (1 << UInt64(size * 8) &- 1)
+    }
 
     static func radix(_ value: UInt64, _ radix: UInt64) -> String {
         String(value, radix: Int(clamping: min(max(radix, 2), 16)))
@@ -67,7 +69,9 @@ enum Spelling {
             + two(rest % 60)
     }
 
-    private static func two(_ number: Int64, _ fill: String = "0") -> String { number < 10 ? fill + "\(number)" : "\(number)" }
+    private static func two(_ number: Int64, _ fill: String = "0") -> String {
+        number < 10 ? fill + "\(number)" : "\(number)"
+    }
 
     /// `+1.5000000000000000e+00`: one digit, `digits` more, and the exponent. The digits are the shortest that mean the
     /// number, filled up with zeros.

@@ -293,7 +293,9 @@ struct Lexer {
             return openExpression()
         case _ where Self.isDigit(first):
             let digits = take(while: Self.isDigit)
-            guard let value = Self.number(digits, radix: 10) else { throw failure(String(digits.prefix(24)), at: start) }
+            guard let value = Self.number(digits, radix: 10) else {
+                throw failure(String(digits.prefix(24)), at: start)
+            }
             return .count(value)
         default:
             position += 1

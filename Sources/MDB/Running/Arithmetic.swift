@@ -1,8 +1,10 @@
 // What an expression is worth: 64-bit unsigned arithmetic over symbols, variables, registers and memory.
 
 internal import Bytes
+internal import DebugModel
 internal import Memory
 internal import Pipeline
+internal import Target
 
 extension Interpreter {
     /// The value of an expression. Throws `CommandError` for what has none: an unknown symbol, a division by zero, a

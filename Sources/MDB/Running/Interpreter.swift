@@ -109,15 +109,17 @@ final class Interpreter {
         }
         let destination = statement.shell.map { Destination.shell($0) } ?? .screen
         try outlet.deliver(to: destination, as: .usual) { emit in
-            let out = Printer(.reader(emit))
-            do {
-                try PipelineRun(self, stages, out).run(hasAddress: hasAddress, count: count)
-            } catch {
-                // What was said before the failure stands.
+            try withoutActuallyEscaping(emit) { emit in
+                let out = Printer(.reader(emit))
+                do {
+                    try PipelineRun(self, stages, out).run(hasAddress: hasAddress, count: count)
+                } catch {
+                    // What was said before the failure stands.
+                    try out.finish()
+                    throw error
+                }
                 try out.finish()
-                throw error
             }
-            try out.finish()
         }
     }
 
@@ -222,7 +224,8 @@ private final class PipelineRun {
         do { try body() } catch is Enough {}
     }
 
-    private func call(of index: Int, _ address: UInt64, _ hasAddress: Bool, _ object: Value?, _ count: UInt64?) -> Call {
+    private func call(of index: Int, _ address: UInt64, _ hasAddress: Bool, _ object: Value?, _ count: UInt64?) -> Call
+    {
         Call(
             interpreter: interpreter, out: printers[index], address: address, hasAddress: hasAddress, object: object,
             isFromPipe: index > 0, isFirst: !hasRun[index], count: count)

@@ -110,7 +110,9 @@ final class Printer {
         case .number(let number): try value(Item(number))
         case .record(let record): if let item = Self.item(record) { try value(item) }
         case .text(let text): try write(line: text)
-        case .gap: break
+        case .field(.address(let number)), .field(.unsigned(let number)): try value(Item(number))
+        case .field(.signed(let number)): try value(Item(UInt64(bitPattern: number)))
+        case .field, .gap: break
         }
     }
 

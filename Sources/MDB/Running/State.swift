@@ -54,6 +54,8 @@ struct Contents: Sendable {
     var symbols: [PrivateSymbol] = []
     /// The process whose memory is read, with the target that reads it.
     var process: (address: VirtualAddress, target: Target)?
+    /// Whether the variables that always exist were made.
+    var hasSetUp = false
     /// What a naked expression repeats.
     var repeatable: [Command] = []
     /// What `/` without a format shows.
@@ -66,7 +68,7 @@ struct Contents: Sendable {
 final class State: Sendable {
     private let contents = Mutex(Contents())
 
-    func read<T: Sendable>(_ path: KeyPath<Contents, T> & Sendable) -> T { contents.withLock { $0[keyPath: path] } }
+    func read<T: Sendable>(_ path: any KeyPath<Contents, T> & Sendable) -> T { contents.withLock { $0[keyPath: path] } }
     @discardableResult
     func change<T: Sendable>(_ body: (inout Contents) -> T) -> T { contents.withLock { body(&$0) } }
 
