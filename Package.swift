@@ -59,6 +59,8 @@ let package = Package(
         layer(
             "Commands", ["Bytes", "DebugModel", "Memory", "Machine", "Unwind", "Target", "Capabilities", "Pipeline"]),
         layer(
+            "MDB", ["Bytes", "DebugModel", "Memory", "Machine", "Unwind", "Target", "Capabilities", "Pipeline"]),
+        layer(
             "LinuxKernel",
             [
                 "Bytes", "DebugModel", "ELF", "Memory", "Machine", "DebugInfo", "Unwind", "Target", "Capabilities",
@@ -70,7 +72,7 @@ let package = Package(
             name: "inquest",
             dependencies: [
                 "Bytes", "DebugModel", "ELF", "Memory", "Dump", "DebugInfo", "Machine", "Unwind", "Target",
-                "Capabilities", "Pipeline", "Commands", "LinuxKernel", "Rendering",
+                "Capabilities", "Pipeline", "Commands", "MDB", "LinuxKernel", "Rendering",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: settings),

@@ -28,7 +28,9 @@ package final class LinuxKernel: Kernel {
     let architecture: any LinuxArchitecture
     let ground: Ground
     let info: VMCoreInfo?
-    package var capabilities: [any Capability] { offered + [LinuxFrames(kernel: self)] }
+    package var capabilities: [any Capability] {
+        offered + [LinuxFrames(kernel: self), LinuxThreads(kernel: self), LinuxSystem(kernel: self)]
+    }
     private let offered: [any Capability]
     private let taskTable = Mutex<TaskTable?>(nil)
     private let aliasTable: AliasTable

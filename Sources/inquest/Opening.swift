@@ -6,6 +6,7 @@ internal import Commands
 internal import DebugInfo
 internal import Dump
 internal import LinuxKernel
+internal import MDB
 internal import Memory
 internal import Pipeline
 internal import Target
@@ -40,7 +41,7 @@ enum Opening {
         [[Help.self], GeneralStages.all, Commands.all, LinuxCommands.all], walks: LinuxWalks.all)
 
     /// The languages beside our own; a new one for each session, as it has variables.
-    static var dialects: [any Dialect] { [] }
+    static var dialects: [any Dialect] { [MDB()] }
 
     /// Opens the dump in these files: the parts of a split set, or `PATH@0xADDRESS` for a raw image. What it throws is a
     /// sentence for the user (exit code 2).
