@@ -91,7 +91,7 @@ let package = Package(
         tests("Memory", ["Bytes", "FixtureKit"]),
         tests("Dump", ["Bytes", "Codecs", "ELF", "Memory", "FixtureKit"]),
         tests("DebugInfo", ["Bytes", "Codecs", "DebugModel", "ELF", "FixtureKit"]),
-        tests("Machine", ["Bytes", "DebugModel", "Memory", "FixtureKit"]),
+        tests("Machine", ["Bytes", "DebugInfo", "DebugModel", "ELF", "Memory", "FixtureKit"]),
         tests("Unwind", ["Bytes", "DebugModel", "Memory", "Machine", "FixtureKit"]),
         tests("Target", ["Bytes", "DebugModel", "Memory", "Machine", "Unwind", "FixtureKit"]),
         tests("Pipeline", ["Bytes", "DebugModel", "Memory", "Machine", "Target", "Capabilities"]),
