@@ -22,11 +22,11 @@ import Testing
     /// Ranges of `.text` that are compared: all of it, or some pieces spread evenly that begin at functions.
     private static func ranges(_ starts: [UInt64], end: UInt64) -> [Range<UInt64>] {
         guard !everything, let first = starts.first else { return starts.first.map { [$0..<end] } ?? [] }
-        let pieces: UInt64 = 6
+        let pieces: UInt64 = 4
         return (0..<pieces).compactMap { index in
             let wanted = first + (end - first) / pieces * index
             guard let from = starts.first(where: { $0 >= wanted }),
-                let to = starts.first(where: { $0 >= from + 40 << 10 })
+                let to = starts.first(where: { $0 >= from + 12 << 10 })
             else { return nil }
             return from..<to
         }
@@ -89,6 +89,6 @@ import Testing
                 }
             }
         }
-        #expect(compared > (Self.everything ? 3_000_000 : 50_000))
+        #expect(compared > (Self.everything ? 3_000_000 : 8_000))
     }
 }
