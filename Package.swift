@@ -64,7 +64,7 @@ let package = Package(
             "LinuxKernel",
             [
                 "Bytes", "DebugModel", "ELF", "Memory", "Machine", "DebugInfo", "Unwind", "Target", "Capabilities",
-                "Pipeline",
+                "Pipeline", "Recovery",
             ]),
         layer("Rendering", ["Bytes", "DebugModel", "Target", "Pipeline"]),
         // 11

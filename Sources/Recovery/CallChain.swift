@@ -13,6 +13,8 @@ package enum CallChain: Sendable, Equatable {
     case through([VirtualAddress])
     /// More than one way leads from the called function to the running one.
     case several
+    /// An indirect call whose target cannot be told, and no code jumps directly to the function.
+    case presumed
     /// An indirect call whose target cannot be told.
     case indirect
     /// The instruction before the return address does not lead there.

@@ -197,8 +197,13 @@ package final class StackRecovery {
         if let target, !cache.layout.isIndirectThunk(target) {
             return CallChains(functions: cache).chain(from: target, to: callee)
         }
-        guard let called = indirectTarget(code.instructions[call], target, caller) else { return .indirect }
-        return CallChains(functions: cache).chain(from: called, to: callee)
+        if let called = indirectTarget(code.instructions[call], target, caller) {
+            let found = CallChains(functions: cache).chain(from: called, to: callee)
+            // A pointer that says otherwise may have changed since.
+            if found != .unknown { return found }
+        }
+        // Only a function that was called indirectly and itself ends with an indirect jump could stand between.
+        return cache.layout.mayBeJumpedTo(callee) ? .indirect : .presumed
     }
 
     /// Where an indirect call led, as what it went through says now.
@@ -276,7 +281,7 @@ package final class StackRecovery {
             return knownRegisters(index + 1)[number]
         }
         switch chain(index) {
-        case .direct: return passed(number, by: index + 1, to: index)
+        case .direct, .presumed: return passed(number, by: index + 1, to: index)
         case .through(let functions): return passed(number, through: functions, by: index + 1, to: index)
         case .several, .indirect, .unknown: return nil
         }

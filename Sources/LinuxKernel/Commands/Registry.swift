@@ -6,6 +6,7 @@ package enum LinuxCommands {
     package static let all: [any Stage.Type] = [
         Bt.self,
         Foreach.self,
+        Locals.self,
         Log.self,
         Mod.self,
         Ps.self,
