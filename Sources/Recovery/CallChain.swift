@@ -25,47 +25,85 @@ package enum CallChain: Sendable, Equatable {
 struct CallChains {
     let functions: FunctionCache
 
-    /// Functions looked at for one chain, and its length at most.
-    private static let mostFunctions = 64
-    private static let mostJumps = 4
+    /// Jumps looked at for one chain, and its length at most.
+    private static let mostJumps = 256
+    private static let mostLength = 5
 
-    /// The chain from a call of `target` to the function that begins at `entry`. `indirect`: what an indirect jump in
-    /// the called function's end can be is not known, so that another way cannot be excluded.
+    /// Functions looked at on the way forward.
+    private static let mostFunctions = 48
+
+    /// The chain from a call of `target` to the function that begins at `entry`. Looked for from the called function,
+    /// which jumps to few others as a rule; where it jumps to many (a switch of all system calls), from the other end. An
+    /// indirect jump is not followed.
     func chain(from target: VirtualAddress, to entry: VirtualAddress) -> CallChain {
         if target == entry { return .direct }
         var found: [[VirtualAddress]] = []
         var budget = Self.mostFunctions
-        var isOpen = false
-        search(target, entry, [], &found, &budget, &isOpen)
-        if found.count > 1 || !found.isEmpty && (isOpen || budget <= 0) { return .several }
+        follow(target, entry, [], &found, &budget)
+        if budget <= 0, found.count < 2 {
+            found = []
+            budget = Self.mostJumps
+            search(target, entry, [], &found, &budget)
+        }
+        if found.count > 1 || !found.isEmpty && budget <= 0 { return .several }
         return found.first.map { .through($0) } ?? .unknown
     }
 
-    private func search(
-        _ function: VirtualAddress, _ goal: VirtualAddress, _ path: [VirtualAddress], _ found: inout [[VirtualAddress]],
-        _ budget: inout Int, _ isOpen: inout Bool
+    /// `path`: the functions before `function`.
+    private func follow(
+        _ function: VirtualAddress, _ goal: VirtualAddress, _ path: [VirtualAddress],
+        _ found: inout [[VirtualAddress]], _ budget: inout Int
     ) {
-        guard path.count < Self.mostJumps, budget > 0, !path.contains(function), found.count < 2 else { return }
+        guard path.count < Self.mostLength, found.count < 2, budget > 0, !path.contains(function) else { return }
         budget -= 1
         guard let code = functions.code(at: function), code.extent.entry == function else { return }
-        var seen: Set<VirtualAddress> = []
-        for exit in code.exits {
-            guard let next = exit.target else {
-                isOpen = true
-                continue
-            }
+        for next in Set(code.exits.compactMap(\.target)) {
             if next == goal {
-                // Two jumps of one function to the goal can pass different values.
                 found.append(path + [function])
-                continue
-            }
-            guard seen.insert(next).inserted else { continue }
-            if functions.layout.isIndirectThunk(next) {
-                isOpen = true
             } else {
-                search(next, goal, path + [function], &found, &budget, &isOpen)
+                follow(next, goal, path + [function], &found, &budget)
             }
         }
+    }
+
+    /// Whether some function ends with a jump to that one.
+    func isJumpedTo(_ entry: VirtualAddress) -> Bool { !jumpers(entry).isEmpty }
+
+    /// `path`: the functions behind `goal`, the next one first.
+    private func search(
+        _ start: VirtualAddress, _ goal: VirtualAddress, _ path: [VirtualAddress], _ found: inout [[VirtualAddress]],
+        _ budget: inout Int
+    ) {
+        guard path.count < Self.mostLength, found.count < 2 else { return }
+        for jumper in jumpers(goal) {
+            budget -= 1
+            guard budget > 0 else { return }
+            if jumper == start {
+                found.append([jumper] + path)
+            } else if !path.contains(jumper) {
+                search(start, jumper, [jumper] + path, &found, &budget)
+            }
+        }
+    }
+
+    /// The functions that end with a jump to `entry`.
+    private func jumpers(_ entry: VirtualAddress) -> Set<VirtualAddress> {
+        var found: Set<VirtualAddress> = []
+        for place in functions.layout.jumps(to: entry) {
+            guard let code = functions.code(at: place), code.extent.entry != entry,
+                code.exits.contains(where: {
+                    $0.target == entry && code.instructions[$0.instruction].contains(place)
+                })
+            else { continue }
+            found.insert(code.extent.entry)
+        }
+        return found
+    }
+}
+
+extension Instruction {
+    fileprivate func contains(_ place: VirtualAddress) -> Bool {
+        place.distance(from: address) < UInt64(length)
     }
 }
 

@@ -24,8 +24,13 @@ struct FlowTransfer {
     }
 
     /// The offset of the stack pointer from the canonical frame address; nil when unknown.
-    func stackOffset(_ state: FlowState) -> Int64? {
-        guard case .frame(let offset) = table[state.registers[Self.stackPointer]] else { return nil }
+    func stackOffset(_ state: FlowState) -> Int64? { offset(of: X86_64.rsp, state) }
+
+    /// The offset of a register from the canonical frame address, when it points into the frame.
+    func offset(of number: RegisterNumber, _ state: FlowState) -> Int64? {
+        guard Int(number.rawValue) < FlowState.registerCount,
+            case .frame(let offset) = table[state.registers[Int(number.rawValue)]]
+        else { return nil }
         return offset
     }
 

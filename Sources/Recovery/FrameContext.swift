@@ -50,7 +50,8 @@ struct TermSolver {
             note(point.state.registers[index], known, context, point)
         }
         guard let cfa = context.cfa else { return }
-        for (offset, slot) in point.state.slots where slot.size == 8 && offset >= point.stackOffset {
+        let lowest = point.stackOffset ?? .min
+        for (offset, slot) in point.state.slots where slot.size == 8 && offset >= lowest {
             let address = cfa.advanced(by: offset)
             guard isWorthwhile(point.terms[slot.term]), let value = try? space.word(address) else { continue }
             let grade: Grade = point.isPrivate(offset, slot) ? .exact : .reread
@@ -59,7 +60,7 @@ struct TermSolver {
                 Known(value: value, width: 8, grade: grade, derivation: .slot(address, frame: context.index)),
                 context, point)
         }
-        for (offset, slot) in point.state.slots where slot.size < 8 && offset >= point.stackOffset {
+        for (offset, slot) in point.state.slots where slot.size < 8 && offset >= lowest {
             let address = cfa.advanced(by: offset)
             guard isWorthwhile(point.terms[slot.term]),
                 let value = try? space.unsigned(address, size: Int(slot.size))

@@ -26,9 +26,9 @@ package protocol CodeLayout: Sendable {
     func function(at address: VirtualAddress) -> CodeExtent?
     /// Whether the function that begins there does not return: what follows a call of it is another path.
     func neverReturns(_ entry: VirtualAddress) -> Bool
-    /// Whether code anywhere may jump directly to that address, as a function does that calls another one at its end.
-    /// A mistaken yes is harmless. Complexity: the first question looks at all code.
-    func mayBeJumpedTo(_ entry: VirtualAddress) -> Bool
+    /// Where code jumps directly to the beginning of a function, as a function does that calls another one at its end.
+    /// Places that only look like jumps may be among them. Complexity: the first question looks at all code.
+    func jumps(to entry: VirtualAddress) -> [VirtualAddress]
     /// Whether a call of that address at the very beginning of a function is the tracer's, which saves every register.
     func isTracer(_ target: VirtualAddress) -> Bool
     /// Whether code at that address jumps to what a register holds (`__x86_indirect_thunk_rax`).

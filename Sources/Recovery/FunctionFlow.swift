@@ -16,8 +16,11 @@ internal import Machine
 struct FlowPoint: Sendable {
     let terms: TermTable
     let state: FlowState
-    /// The stack pointer's offset from the canonical frame address.
-    let stackOffset: Int64
+    /// The stack pointer's offset from the canonical frame address; nil where the function aligned its stack, or made
+    /// room on it that depends on a value.
+    let stackOffset: Int64?
+    /// The same of the frame pointer, where it is one.
+    let frameOffset: Int64?
     let lowestEscape: Int64?
 
     /// Whether a slot can only have been written by the instructions that were followed.
@@ -30,8 +33,7 @@ enum FunctionFlow {
     /// Instructions followed at most for one question: a function of 10 000, each some times.
     private static let mostSteps = 60_000
 
-    /// The state before instruction `target`; nil when no path leads there, when the stack pointer is not known there,
-    /// or when it took too long.
+    /// The state before instruction `target`; nil when no path leads there or when it took too long.
     static func point(before target: Int, in code: FunctionCode, layout: RegisterLayout) -> FlowPoint? {
         guard let goal = code.block(of: target), let entry = code.instruction(at: code.extent.entry.rawValue),
             let first = code.block(of: entry)
@@ -70,9 +72,9 @@ enum FunctionFlow {
             let instruction = code.instructions[index]
             transfer.apply(instruction, code.operations[index], isTracer: index == code.tracer, to: &state)
         }
-        guard let offset = transfer.stackOffset(state) else { return nil }
         return FlowPoint(
-            terms: transfer.table, state: state, stackOffset: offset, lowestEscape: transfer.lowestEscape)
+            terms: transfer.table, state: state, stackOffset: transfer.stackOffset(state),
+            frameOffset: transfer.offset(of: layout.framePointer, state), lowestEscape: transfer.lowestEscape)
     }
 
     /// The blocks that lie on a path from `first` to `goal`, and an order in which predecessors come first but for loops.

@@ -131,11 +131,15 @@ package final class StackRecovery {
             recovery.cache?.point(at: frame.programCounter, isReturnAddress: frame.isReturnAddress, in: $0)
         }
         var cfa = frame.frameAddress
-        let pointer = frame.registers[layout.stackPointer].map { VirtualAddress($0) }
-        if let found = point, let pointer {
-            let computed = pointer.advanced(by: 0 &- UInt64(bitPattern: found.stackOffset))
+        if let found = point {
             // A path that was followed wrongly shows here: nothing of it is believed.
-            if let told = cfa, told != computed { point = nil } else { cfa = computed }
+            for (number, offset) in [
+                (layout.stackPointer, found.stackOffset), (layout.framePointer, found.frameOffset),
+            ] {
+                guard let offset, let value = frame.registers[number] else { continue }
+                let computed = VirtualAddress(value &- UInt64(bitPattern: offset))
+                if let told = cfa, told != computed { point = nil } else { cfa = computed }
+            }
         }
         let made = FrameContext(index: index, frame: frame, code: code, point: point, cfa: cfa)
         contexts[index] = made
@@ -203,7 +207,7 @@ package final class StackRecovery {
             if found != .unknown { return found }
         }
         // Only a function that was called indirectly and itself ends with an indirect jump could stand between.
-        return cache.layout.mayBeJumpedTo(callee) ? .indirect : .presumed
+        return CallChains(functions: cache).isJumpedTo(callee) ? .indirect : .presumed
     }
 
     /// Where an indirect call led, as what it went through says now.
@@ -481,3 +485,4 @@ package final class StackRecovery {
         return .value(RecoveredValue(.bytes(bytes), grade, .location(frame: index, derivation ?? .constant)))
     }
 }
+

@@ -14,14 +14,26 @@ struct LinuxCodeLayout: CodeLayout {
     private let space: AddressSpace
 
     private let jumps: JumpTargets
+    private var thunks: [VirtualAddress: RegisterNumber] = [:]
+    private var ends: Set<VirtualAddress> = []
 
     init(_ target: Target, _ modules: ModuleTable) {
         symbols = target.symbols
         space = target.space
-        jumps = JumpTargets(space: target.space, text: TextRanges(target, modules).ranges)
+        for prefix in Self.thunks {
+            for number in Self.thunkRegisters {
+                let name = prefix + X86_64Names.name(of: RegisterPart(number, width: 8))
+                for symbol in target.symbols.symbols(named: name) { thunks[symbol.address] = number }
+            }
+        }
+        for name in Self.noReturn {
+            for symbol in target.symbols.symbols(named: name) { ends.insert(symbol.address) }
+        }
+        jumps = JumpTargets(
+            space: target.space, symbols: target.symbols, text: TextRanges(target, modules).ranges)
     }
 
-    func mayBeJumpedTo(_ entry: VirtualAddress) -> Bool { jumps.contains(entry) }
+    func jumps(to entry: VirtualAddress) -> [VirtualAddress] { jumps.sources(of: entry) }
 
     /// The compiler moves rarely used parts of `f` into `f.cold`, which is no function of its own.
     private static let cold = ".cold"
@@ -47,13 +59,7 @@ struct LinuxCodeLayout: CodeLayout {
         return overflow || symbol.size == 0 ? nil : symbol.address.rawValue..<end
     }
 
-    /// The symbol that begins exactly there.
-    private func name(_ entry: VirtualAddress) -> String? {
-        guard let symbol = symbols.symbol(covering: entry), symbol.address == entry else { return nil }
-        return symbol.name
-    }
-
-    func neverReturns(_ entry: VirtualAddress) -> Bool { name(entry).map(Self.noReturn.contains) ?? false }
+    func neverReturns(_ entry: VirtualAddress) -> Bool { ends.contains(entry) }
 
     /// Functions that are declared not to return (tools/objtool/noreturns.h).
     private static let noReturn: Set<String> = [
@@ -80,34 +86,31 @@ struct LinuxCodeLayout: CodeLayout {
         "__x86_indirect_thunk_", "__x86_indirect_call_thunk_", "__x86_indirect_jump_thunk_",
     ]
 
-    func isIndirectThunk(_ target: VirtualAddress) -> Bool { thunkRegister(target) != nil }
+    private static let thunkRegisters: [RegisterNumber] = (0..<16).map { RegisterNumber($0) }
 
-    func thunkRegister(_ target: VirtualAddress) -> RegisterNumber? {
-        guard let name = name(target) else { return nil }
-        for prefix in Self.thunks where name.hasPrefix(prefix) {
-            return X86_64Names.part(named: String(name.dropFirst(prefix.count)))?.number
-        }
-        return nil
-    }
+    func isIndirectThunk(_ target: VirtualAddress) -> Bool { thunks[target] != nil }
+
+    func thunkRegister(_ target: VirtualAddress) -> RegisterNumber? { thunks[target] }
 
     func code(at address: VirtualAddress, count: Int) -> [UInt8]? {
         (try? space.read(address, count: count))?.array
     }
 }
 
-/// Every address that a direct jump anywhere in the kernel's code may go to. Bytes are looked at wherever they stand, so
-/// that no jump is missed; what only looks like one marks an address too many.
+/// Every direct jump of the kernel's code to the beginning of a function. Bytes are looked at wherever they stand, so that
+/// no jump is missed; what only looks like one is found too.
 final class JumpTargets: Sendable {
     private let space: AddressSpace
+    private let symbols: SymbolTable
     private let text: [Range<UInt64>]
-    /// A bit for each address of each range.
-    private let marks = Mutex<[[UInt64]]?>(nil)
+    private let found = Mutex<[UInt64: [UInt64]]?>(nil)
 
     /// A stock kernel has 20 MB of code, its modules as much again.
     private static let mostBytes: UInt64 = 128 << 20
 
-    init(space: AddressSpace, text: [Range<UInt64>]) {
+    init(space: AddressSpace, symbols: SymbolTable, text: [Range<UInt64>]) {
         self.space = space
+        self.symbols = symbols
         var total: UInt64 = 0
         self.text = text.filter { range in
             total &+= range.upperBound &- range.lowerBound
@@ -115,50 +118,60 @@ final class JumpTargets: Sendable {
         }
     }
 
-    /// Also true for addresses that no range covers.
-    func contains(_ address: VirtualAddress) -> Bool {
-        guard let number = text.firstIndex(where: { $0.contains(address.rawValue) }) else { return true }
-        let offset = address.rawValue &- text[number].lowerBound
-        return marks.withLock { marks in
-            let known = marks ?? scan()
-            marks = known
-            return known[number][Int(offset / 64)] & 1 << (offset % 64) != 0
+    func sources(of entry: VirtualAddress) -> [VirtualAddress] {
+        found.withLock { found in
+            let known = found ?? scan()
+            found = known
+            return (known[entry.rawValue] ?? []).map { VirtualAddress($0) }
         }
     }
 
-    private func scan() -> [[UInt64]] {
-        var marks = text.map { Array(repeating: UInt64(0), count: Int(($0.upperBound &- $0.lowerBound) / 64 + 1)) }
+    private func scan() -> [UInt64: [UInt64]] {
+        // A bit for each address at which a function begins.
+        var entries = text.map { Array(repeating: UInt64(0), count: Int(($0.upperBound &- $0.lowerBound) / 64 + 1)) }
+        for source in symbols.sources {
+            source.forEach { symbol in
+                guard symbol.kind == .function,
+                    let number = text.firstIndex(where: { $0.contains(symbol.address.rawValue) })
+                else { return }
+                let offset = symbol.address.rawValue &- text[number].lowerBound
+                entries[number][Int(offset / 64)] |= 1 << (offset % 64)
+            }
+        }
+        var jumps: [UInt64: [UInt64]] = [:]
         for range in text {
             var start = range.lowerBound
             while start < range.upperBound {
                 let count = min(range.upperBound &- start, 1 << 20)
-                // Code that cannot be read did not run from here either.
+                // Code that cannot be read cannot be shown to be jumped from.
                 if let bytes = try? space.read(VirtualAddress(start), count: Int(count)) {
-                    scan(bytes, at: start, &marks)
+                    scan(bytes, at: start, entries, &jumps)
                 }
                 // Pieces overlap by the length of a jump.
                 start &+= count > 8 ? count &- 5 : count
             }
         }
-        return marks
+        return jumps
     }
 
     /// `e9` and `0f 80` to `0f 8f` with 32 bits behind them (Intel SDM volume 2: JMP, Jcc).
-    private func scan(_ bytes: ByteSlice, at start: UInt64, _ marks: inout [[UInt64]]) {
+    private func scan(
+        _ bytes: ByteSlice, at start: UInt64, _ entries: [[UInt64]], _ jumps: inout [UInt64: [UInt64]]
+    ) {
         let text = text
         bytes.withBytes { span in
             var index = 0
             let last = span.byteCount &- 5
             while index <= last {
                 let byte = span.u8(index)
-                var isJump = byte == 0xe9
-                if byte & 0xf0 == 0x80, index > 0, span.u8(index &- 1) == 0x0f { isJump = true }
-                if isJump, let distance = span.integer(index &+ 1, .little, as: Int32.self) {
-                    let end = start &+ UInt64(truncatingIfNeeded: index &+ 5)
-                    let target = end &+ UInt64(bitPattern: Int64(distance))
+                if byte == 0xe9 || byte & 0xf0 == 0x80 && index > 0 && span.u8(index &- 1) == 0x0f,
+                    let distance = span.integer(index &+ 1, .little, as: Int32.self)
+                {
+                    let target = start &+ UInt64(truncatingIfNeeded: index &+ 5) &+ UInt64(bitPattern: Int64(distance))
                     for number in text.indices where text[number].contains(target) {
                         let offset = target &- text[number].lowerBound
-                        marks[number][Int(offset / 64)] |= 1 << (offset % 64)
+                        guard entries[number][Int(offset / 64)] & 1 << (offset % 64) != 0 else { continue }
+                        jumps[target, default: []].append(start &+ UInt64(truncatingIfNeeded: index))
                     }
                 }
                 index &+= 1
