@@ -49,6 +49,8 @@ let package = Package(
         layer("DebugInfo", ["Bytes", "Codecs", "DebugModel", "ELF"]),
         // 5
         layer("Unwind", ["Bytes", "DebugModel", "Memory", "Machine"]),
+        // 6
+        layer("Recovery", ["Bytes", "DebugModel", "Memory", "Machine", "Unwind"]),
         // 7
         layer("Target", ["Bytes", "DebugModel", "Memory", "Machine", "Unwind"]),
         // 8
@@ -64,7 +66,7 @@ let package = Package(
             "LinuxKernel",
             [
                 "Bytes", "DebugModel", "ELF", "Memory", "Machine", "DebugInfo", "Unwind", "Target", "Capabilities",
-                "Pipeline",
+                "Pipeline", "Recovery",
             ]),
         layer("Rendering", ["Bytes", "DebugModel", "Target", "Pipeline"]),
         // 11

@@ -6,6 +6,7 @@ internal import DebugInfo
 internal import DebugModel
 internal import Machine
 package import Memory
+internal import Recovery
 internal import Synchronization
 package import Target
 
@@ -34,6 +35,7 @@ package final class LinuxKernel: Kernel {
     private let offered: [any Capability]
     private let taskTable = Mutex<TaskTable?>(nil)
     private let aliasTable: AliasTable
+    private let valueRecovery = Mutex<ValueRecovery?>(nil)
 
     package static func recognise(_ specimen: Specimen) -> Recognition {
         if let text = specimen.facts.vmcoreinfo, VMCoreInfo(text).release != nil {
@@ -97,6 +99,18 @@ package final class LinuxKernel: Kernel {
         let table = try TaskTable(model)
         taskTable.withLock { $0 = table }
         return table
+    }
+
+    /// Recovers the values of stacks; what it decodes of the kernel's code is kept with the kernel.
+    var recovery: ValueRecovery {
+        valueRecovery.withLock { known in
+            if let known { return known }
+            let made = ValueRecovery(
+                machine: target.machine, space: target.space, sources: frameSources.compactMap(\.sources.frames),
+                layout: LinuxCodeLayout(model, modules))
+            known = made
+            return made
+        }
     }
 
     /// The regions of virtual memory by name.

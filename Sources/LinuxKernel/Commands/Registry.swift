@@ -8,6 +8,7 @@ package enum LinuxCommands {
         Down.self,
         Foreach.self,
         FrameStage.self,
+        Locals.self,
         Log.self,
         Mod.self,
         Ps.self,

@@ -33,14 +33,21 @@ package struct ListedFrame: Sendable, Equatable {
 package struct StackListing: Sendable {
     package let stack: TaskStack
     package let frames: [ListedFrame]
+    /// How many of `frames` each frame of the stack has: 1, and one more for each function inlined there.
+    private let counts: [Int]
+
+    /// How many functions frame `index` of the stack is listed as.
+    package func functions(ofFrame index: Int) -> Int { counts.indices.contains(index) ? counts[index] : 0 }
 
     package init(_ stack: TaskStack, _ target: Target) {
         self.stack = stack
         let layout = target.machine.layout
-        frames = stack.stack.frames.enumerated().flatMap { index, frame in
+        let lists = stack.stack.frames.enumerated().map { index, frame in
             let pointer = frame.registers[layout.stackPointer].map { VirtualAddress($0) }
             return Self.list(frame, index, pointer, stack.suspects.contains(index), target)
         }
+        frames = lists.flatMap { $0 }
+        counts = lists.map(\.count)
     }
 
     /// The functions of one frame, innermost first.

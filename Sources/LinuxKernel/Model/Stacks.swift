@@ -130,6 +130,16 @@ struct TextRanges: Sendable {
         }
     }
 
+    /// Each range of code, from its first address to behind its last.
+    var ranges: [Range<UInt64>] {
+        let own = image.map { [$0.lowerBound.rawValue..<$0.upperBound.rawValue] } ?? []
+        return own
+            + modules.compactMap { region in
+                let (end, overflow) = region.start.rawValue.addingReportingOverflow(region.size)
+                return overflow || region.size == 0 ? nil : region.start.rawValue..<end
+            }
+    }
+
     func contains(_ address: VirtualAddress) -> Bool {
         image?.contains(address) == true || modules.contains { $0.contains(address) }
     }
