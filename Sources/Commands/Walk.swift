@@ -50,6 +50,9 @@ package struct Walk: Stage {
         case .number(let number): root = Self.pointer(number, context.target)
         case .text(let text): root = try Self.root(text, context.target)
         case .gap: return try emit(datum)
+        case .field:
+            guard let address = try datum.address() else { return try emit(datum) }
+            root = Self.pointer(address.rawValue, context.target)
         case .record(let record):
             guard let subject = record.subject else { return try emit(datum) }
             root = subject

@@ -485,4 +485,3 @@ package final class StackRecovery {
         return .value(RecoveredValue(.bytes(bytes), grade, .location(frame: index, derivation ?? .constant)))
     }
 }
-

@@ -57,7 +57,8 @@ struct Say: Stage {
 
 /// Lets the first data through.
 struct First: Stage {
-    static let manual = Manual(name: "first", synopsis: "COUNT", summary: "Keep the first", examples: [], accepts: .anything, emits: .same)
+    static let manual = Manual(
+        name: "first", synopsis: "COUNT", summary: "Keep the first", examples: [], accepts: .anything, emits: .same)
     final class Counter { var seen = 0 }
     let limit: Int
     private let counter = Counter()

@@ -52,7 +52,9 @@ import Testing
     }
 
     @Test func aCommandThatTakesNoInputSaysSo() {
-        #expect(run("say 1 | say 2").outcome == .failed("say takes no input from another command, so it only begins a line"))
+        #expect(
+            run("say 1 | say 2").outcome == .failed("say takes no input from another command, so it only begins a line")
+        )
     }
 
     @Test func aCommandEndsWhenTheUserInterruptsIt() {
