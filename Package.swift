@@ -57,6 +57,7 @@ let package = Package(
         layer("Capabilities", ["Bytes", "Memory", "Target", "Unwind"]),
         // 9
         layer("Pipeline", ["Bytes", "DebugModel", "Memory", "Target", "Capabilities"]),
+        layer("Analysis", ["Bytes", "Target", "Capabilities"]),
         // 10
         layer(
             "Commands", ["Bytes", "DebugModel", "Memory", "Machine", "Unwind", "Target", "Capabilities", "Pipeline"]),
