@@ -2,6 +2,7 @@
 
 internal import Bytes
 internal import Capabilities
+internal import Machine
 internal import Pipeline
 internal import Target
 
