@@ -63,6 +63,7 @@ let package = Package(
             "Commands", ["Bytes", "DebugModel", "Memory", "Machine", "Unwind", "Target", "Capabilities", "Pipeline"]),
         layer(
             "MDB", ["Bytes", "DebugModel", "Memory", "Machine", "Unwind", "Target", "Capabilities", "Pipeline"]),
+            "DDB", ["Bytes", "DebugModel", "Memory", "Machine", "Unwind", "Target", "Capabilities", "Pipeline"]),
         layer(
             "LinuxKernel",
             [
@@ -76,6 +77,7 @@ let package = Package(
             dependencies: [
                 "Bytes", "DebugModel", "ELF", "Memory", "Dump", "DebugInfo", "Machine", "Unwind", "Target",
                 "Capabilities", "Pipeline", "Commands", "MDB", "LinuxKernel", "Rendering",
+                "Capabilities", "Pipeline", "Commands", "DDB", "LinuxKernel", "Rendering",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: settings),
@@ -99,6 +101,12 @@ let package = Package(
         tests("Target", ["Bytes", "DebugModel", "Memory", "Machine", "Unwind", "FixtureKit"]),
         tests("Pipeline", ["Bytes", "DebugModel", "Memory", "Machine", "Target", "Capabilities"]),
         tests("Commands", ["Bytes", "DebugModel", "Memory", "Target", "Capabilities", "Pipeline", "FixtureKit"]),
+        tests(
+            "DDB",
+            [
+                "Bytes", "DebugInfo", "DebugModel", "Memory", "Machine", "Dump", "Unwind", "Target", "Capabilities",
+                "Pipeline", "Commands", "LinuxKernel", "FixtureKit",
+            ]),
         tests(
             "LinuxKernel",
             [
