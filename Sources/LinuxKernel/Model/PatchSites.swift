@@ -24,6 +24,8 @@ struct PatchSite: Sendable {
         case callDepth
         case endbranch
         case controlFlow
+        /// A number that is settled at boot, written into the instruction: of this variable.
+        case constant(String)
 
         var name: String {
             switch self {
@@ -38,6 +40,7 @@ struct PatchSite: Sendable {
             case .callDepth: "call depth tracking"
             case .endbranch: "ENDBR sealing"
             case .controlFlow: "control-flow integrity"
+            case .constant: "run-time constant"
             }
         }
     }
@@ -114,6 +117,28 @@ private struct PatchTableReader {
             ) { _, _ in [PatchSite(start: VirtualAddress(0), length: 6, reason: .staticCall)] }
         }
         read("paravirt calls") { try $0.paravirt() }
+        read("run-time constants") { try $0.constants() }
+    }
+
+    /// `runtime_const_init` (6.11, e3c92e81711d): for each variable a section of places, between two symbols. A pointer
+    /// takes eight bytes, a shift count one.
+    private mutating func constants() throws {
+        var starts: [(symbol: String, variable: String, width: Int)] = []
+        let prefixes = [("__start_runtime_ptr_", 8), ("__start_runtime_shift_", 1)]
+        guard target.symbols.symbols(named: "__start_runtime_ptr_dentry_hashtable").first != nil else { return }
+        for source in target.symbols.sources {
+            source.forEach { symbol in
+                for (prefix, width) in prefixes where symbol.module == nil && symbol.name.hasPrefix(prefix) {
+                    starts.append((symbol.name, String(symbol.name.dropFirst(prefix.utf8.count)), width))
+                }
+            }
+        }
+        for (start, variable, width) in starts {
+            let stop = "__stop" + start.dropFirst("__start".utf8.count)
+            try relative(nil, start, stop, size: 4) { _, _ in
+                [PatchSite(start: VirtualAddress(0), length: width, reason: .constant(variable))]
+            }
+        }
     }
 
     private mutating func read(_ what: String, _ body: (inout Self) throws -> Void) {
@@ -144,7 +169,7 @@ private struct PatchTableReader {
 
     /// Entries that begin with the distance from their own first field to the place.
     private mutating func relative(
-        _ section: String, _ start: String?, _ stop: String?, size: Int,
+        _ section: String?, _ start: String?, _ stop: String?, size: Int,
         _ make: (_ entry: VirtualAddress, inout Cursor) throws -> [PatchSite]
     ) throws {
         guard let (base, bytes) = try table(section, start, stop) else { return }

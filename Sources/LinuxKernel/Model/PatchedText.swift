@@ -12,11 +12,13 @@ struct PatchedText {
     private let target: Target
     private let disassembler: any Disassembler
     private let replacements: CodeSection?
+    private let sections: [CodeSection]
 
     init(_ image: any CodeImage, _ target: Target, _ disassembler: any Disassembler) {
         self.image = image
         self.target = target
         self.disassembler = disassembler
+        sections = (try? image.codeSections()) ?? []
         replacements = (try? image.section(named: ".altinstr_replacement")).flatMap { $0 }
     }
 
@@ -26,20 +28,25 @@ struct PatchedText {
         guard wanted > 0, place < site.start.advanced(by: UInt64(wanted)),
             let bytes = try? target.space.read(site.start, count: wanted).array
         else { return nil }
+        if case .constant(let variable) = site.reason {
+            return isConstant(bytes, variable) ? .patch(site.reason) : nil
+        }
         let code = disassembler.decode(bytes, at: site.start)
         guard !code.contains(where: { $0.opcode == .bad }) else { return nil }
         let known: Bool
         switch site.reason {
-        case .alternative(let text, let count): known = isReplacement(code, bytes, text, count)
+        case .alternative(let text, let count): known = isReplacement(code, site, text, count)
         case .jumpLabel(let to): known = isJumpLabel(code, to)
         case .ftrace: known = isTraced(code)
+        case .constant: known = true
         case .smpLock: known = bytes == [0x3e] || bytes == [0xf0]
         case .returnThunk: known = isReturn(code, bytes)
         case .staticCall: known = isStaticCall(code, bytes)
         case .endbranch: known = code.count == 1 && isNop(code[0])
         case .callDepth: known = Self.isCall(code.first)
         case .retpoline: known = isRetpoline(code)
-        case .paravirt, .controlFlow: known = code.allSatisfy { isNop($0) }
+        case .paravirt: known = isParavirt(code)
+        case .controlFlow: known = code.allSatisfy { isNop($0) }
         }
         if known { return .patch(site.reason) }
         switch site.reason {
@@ -61,39 +68,96 @@ struct PatchedText {
         }
     }
 
-    private func original(_ site: PatchSite) -> Instruction? {
-        for section in (try? image.codeSections()) ?? [] {
-            let offset = site.start.distance(from: section.address)
-            guard site.start >= section.address, offset < UInt64(section.bytes.count) else { continue }
-            let bytes = section.bytes.clamped(offset, 15).array
-            return disassembler.decode(bytes, at: site.start, limit: 1).first
+    private func original(_ site: PatchSite) -> Instruction? { originals(site.start, 15).first }
+
+    /// What the file has at a place.
+    private func originals(_ start: VirtualAddress, _ count: Int) -> [Instruction] {
+        for section in sections {
+            let offset = start.distance(from: section.address)
+            guard start >= section.address, offset < UInt64(section.bytes.count) else { continue }
+            return disassembler.decode(section.bytes.clamped(offset, UInt64(count)).array, at: start)
         }
-        return nil
+        return []
+    }
+
+    /// What a trampoline of a static call may hold: a jump to the function that is called now, or a return.
+    func isTrampoline(_ start: VirtualAddress) -> Bool {
+        guard let bytes = try? target.space.read(start, count: 5).array else { return false }
+        return isStaticCall(disassembler.decode(bytes, at: start), bytes)
     }
 
     private func isNop(_ instruction: Instruction) -> Bool {
         instruction.opcode.name == "nop" || instruction.opcode.name == "int3"
     }
 
-    /// The replacement with its relative jumps and calls moved, then no-ops; or the file's own text with its no-ops
-    /// made longer ones.
-    private func isReplacement(_ code: [Instruction], _ bytes: [UInt8], _ text: VirtualAddress, _ count: Int) -> Bool {
-        if code.allSatisfy({ isNop($0) }) { return true }
-        guard let section = replacements, text >= section.address else { return false }
-        let offset = text.distance(from: section.address)
-        guard let wanted = try? section.bytes.sub(offset, UInt64(count), "a replacement").array, count <= bytes.count
-        else {
-            return false
+    /// The replacement, or the file's own text: relative jumps and calls moved, perhaps shortened, and no-ops of any
+    /// length between.
+    private func isReplacement(_ code: [Instruction], _ site: PatchSite, _ text: VirtualAddress, _ count: Int) -> Bool {
+        if let section = replacements, text >= section.address,
+            let wanted = try? section.bytes.sub(text.distance(from: section.address), UInt64(count), "a replacement"),
+            count <= site.length, isSame(disassembler.decode(wanted.array, at: text), code)
+        {
+            return true
         }
-        let expected = disassembler.decode(wanted, at: text)
-        guard expected.count <= code.count else { return false }
-        for (one, other) in zip(expected, code) {
-            if one.bytes == other.bytes { continue }
-            // The same instruction to the same place, from another one; a return made a jump to its thunk, or back.
-            guard one.opcode == other.opcode, one.length == other.length, one.flow == other.flow
-            else { return false }
+        // An indirect call through a table that no longer changes is made a direct one (`ALT_FLAG_DIRECT_CALL`, 6.8).
+        let original = originals(site.start, site.length)
+        if case .call(nil)? = original.first?.flow, isParavirt(code) { return true }
+        return isSame(original, code)
+    }
+
+    private func isSame(_ expected: [Instruction], _ code: [Instruction]) -> Bool {
+        let wanted = expected.filter { !isNop($0) }
+        let found = code.filter { !isNop($0) }
+        guard wanted.count == found.count else { return false }
+        return zip(wanted, found).allSatisfy { one, other in
+            if one.bytes == other.bytes { return true }
+            guard one.opcode == other.opcode, one.flow == other.flow else {
+                // A return that was made a jump to its thunk, or back.
+                return (one.flow == .return || isThunk(one)) && (other.flow == .return || isThunk(other))
+            }
+            switch one.flow {
+            case .jump(.some), .call(.some), .branch(.some): return true
+            case .next: return isMoved(one, other)
+            default: return false
+            }
         }
-        return code.dropFirst(expected.count).allSatisfy { isNop($0) }
+    }
+
+    /// The same instruction from another place, or with an address that KASLR moved.
+    private func isMoved(_ one: Instruction, _ other: Instruction) -> Bool {
+        guard one.length == other.length, one.operands.count == other.operands.count else { return false }
+        return zip(one.operands, other.operands).allSatisfy { left, right in
+            switch (left.value, right.value) {
+            case (.memory(let left), .memory(let right)):
+                if let from = left.absolute, let to = right.absolute { return from == to }
+                return left == right
+                    || UInt64(bitPattern: right.displacement &- left.displacement) == image.offset
+                        && left.base == right.base
+            case (.immediate(let left), .immediate(let right)):
+                return left == right || UInt64(bitPattern: right &- left) == image.offset
+            default: return left.value == right.value
+            }
+        }
+    }
+
+    /// A direct call of what an indirect one calls, then no-ops.
+    private func isParavirt(_ code: [Instruction]) -> Bool {
+        let rest = code.filter { !isNop($0) }
+        guard let first = rest.first else { return true }
+        guard rest.count == 1 else { return false }
+        switch first.flow {
+        case .call(let to?), .jump(let to?): return target.symbols.symbol(covering: to)?.address == to
+        default: return false
+        }
+    }
+
+    /// A number within an instruction: the variable's own value; a limit that is no variable can be anything.
+    private func isConstant(_ bytes: [UInt8], _ variable: String) -> Bool {
+        let value = bytes.enumerated().reduce(UInt64(0)) { $0 | UInt64($1.element) << UInt64(8 * $1.offset) }
+        guard let symbol = target.symbols.symbol(named: variable),
+            let held = try? target.space.unsigned(symbol.address, size: bytes.count)
+        else { return true }
+        return value == held
     }
 
     private func isJumpLabel(_ code: [Instruction], _ to: VirtualAddress) -> Bool {

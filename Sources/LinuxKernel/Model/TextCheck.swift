@@ -162,12 +162,18 @@ struct TextCheck {
     private func explain(
         _ place: VirtualAddress, _ expected: [UInt8], _ index: Int, _ section: CodeSection
     ) -> (TextDifference.Reason, Int) {
+        // One place can be in several entries, for several features: the entry whose text is there is the one.
+        var other: (TextDifference.Reason, Int)?
         for site in sites.sites(at: place) {
             guard let verdict = content.verdict(site, place) else { continue }
             let end = Int(clamping: site.end.distance(from: place))
             // Of a table that does not tell lengths the site is as long as its instruction.
-            return (verdict, min(end, content.length(site) ?? end))
+            let length = min(
+                end, content.length(site).map { $0 - Int(clamping: place.distance(from: site.start)) } ?? end)
+            if case .other = verdict { other = other ?? (verdict, length) } else { return (verdict, length) }
         }
+        if let other { return other }
+        if let length = trampoline(place) { return (.patch(.staticCall), length) }
         if let length = moved(place, expected, index, section) { return (.relocation, length) }
         if let length = probe(place) { return (.kprobe, length) }
         return (.corruption, 1)
@@ -192,6 +198,14 @@ struct TextCheck {
             }
         }
         return nil
+    }
+
+    /// A static call's trampoline is five bytes that no table lists (`ARCH_DEFINE_STATIC_CALL_TRAMP`).
+    private func trampoline(_ place: VirtualAddress) -> Int? {
+        guard let symbol = target.symbols.symbol(covering: place), symbol.name.hasPrefix("__SCT__") else { return nil }
+        let within = Int(clamping: place.distance(from: symbol.address))
+        guard within < 5, content.isTrampoline(symbol.address) else { return nil }
+        return 5 - within
     }
 
     /// A breakpoint of a registered probe, or the jump that replaced it: it covers up to five bytes, and the rest of the
