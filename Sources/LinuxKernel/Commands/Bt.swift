@@ -67,13 +67,13 @@ struct StackOutput {
     private let kernel: LinuxKernel
     private let context: Context
     private let separateLines: Bool
-    private let memory: FrameMemory?
+    private let showsMemory: Bool
 
     init(_ kernel: LinuxKernel, _ context: Context, separateLines: Bool = false, memory: Bool = false) {
         self.kernel = kernel
         self.context = context
         self.separateLines = separateLines
-        self.memory = memory ? FrameMemory(kernel.model, kernel.capability((any AddressIdentifier).self)) : nil
+        showsMemory = memory
     }
 
     /// Emits the stack of a task as `foreach` and the report show it.
@@ -89,7 +89,8 @@ struct StackOutput {
             if let why = listing.stack.stack.end.whyStopped {
                 context.gaps.note(Gap("the rest of the stack of task \(Self.name(task))", why: why))
             }
-            let words = FrameWords(listing, memory)
+            let identifier = kernel.capability((any AddressIdentifier).self)
+            let words = FrameWords(listing, showsMemory ? FrameMemory(kernel.model, task, identifier) : nil)
             try emit(
                 .record(
                     Record(

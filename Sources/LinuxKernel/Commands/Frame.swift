@@ -86,7 +86,7 @@ enum FrameMove {
                 "the stack of task \(StackOutput.name(task)) has frames 0 to \(listing.frames.count - 1)")
         }
         context.session.focus = Focus(task: focus.task, frame: number)
-        let reader = memory ? FrameMemory(kernel.model, kernel.capability((any AddressIdentifier).self)) : nil
+        let reader = memory ? FrameMemory(kernel.model, task, kernel.capability((any AddressIdentifier).self)) : nil
         let words = FrameWords(listing, reader)
         // The memory of an inlined function is that of the function that it is inlined into.
         let holder = listing.frames.lastIndex { $0.index == listing.frames[number].index } ?? number

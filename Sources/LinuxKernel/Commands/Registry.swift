@@ -5,6 +5,7 @@ package import Pipeline
 package enum LinuxCommands {
     package static let all: [any Stage.Type] = [
         Bt.self,
+        CheckText.self,
         Down.self,
         Foreach.self,
         FrameStage.self,

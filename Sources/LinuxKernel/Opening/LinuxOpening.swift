@@ -57,7 +57,7 @@ struct LinuxOpening {
                 journal: journal)
             let ofFile = DebugSources(
                 name: module.name, types: debug, variables: debug, code: debug, symbols: debug,
-                unwind: [debug, ModuleCallFrames(debug: debug)], frames: debug)
+                unwind: [debug, ModuleCallFrames(debug: debug)], frames: debug, image: debug)
             if specimen.types == .dwarf { return [ofFile] }
             let btf = ModuleBTF(debug, list: blobs, journal: journal)
             return [ofFile, DebugSources(name: "BTF of \(module.name)", types: btf, variables: btf)]
