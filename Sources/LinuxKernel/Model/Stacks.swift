@@ -38,7 +38,7 @@ package struct StackReader: Sendable {
         let text = TextRanges(target, kernel.modules)
         unwinder = Unwinder(
             machine: target.machine, space: target.space, sources: target.debug.flatMap(\.sources.unwind),
-            isText: { text.contains($0) })
+            isText: { [generated = kernel.generated] in text.contains($0) || generated.contains($0) })
     }
 
     /// The stack of a task. Throws when its start cannot be read; everything later is in the stack's end.
