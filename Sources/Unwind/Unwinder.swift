@@ -28,7 +28,7 @@ package struct Unwinder: Sendable {
     }
 
     /// How the walk goes on from one frame.
-    private enum Next {
+    enum Next {
         case frame(Registers, isReturnAddress: Bool, interrupted: Bool)
         case end(StackEnd)
     }
@@ -182,6 +182,7 @@ package struct Unwinder: Sendable {
 
     private func execute(_ row: UnwindRow, _ registers: Registers) throws -> (Next, VirtualAddress?) {
         if row.kind == .end { return (.end(.start), nil) }
+        if row.kind == .framePointer { return try followFramePointer(registers) }
         let frameAddress = try address(row.cfa, registers)
         switch row.kind {
         case .registers, .partialRegisters:
@@ -191,7 +192,7 @@ package struct Unwinder: Sendable {
             var caller = partial ? registers : Registers()
             for number in saved.registers.known { caller[number] = saved.registers[number] }
             return (.frame(caller, isReturnAddress: false, interrupted: true), frameAddress)
-        case .call, .end:
+        case .call, .framePointer, .end:
             let caller = try self.caller(row, registers, frameAddress)
             if caller[machine.layout.programCounter] == 0 {
                 return (.end(.stopped("the return address is 0")), frameAddress)

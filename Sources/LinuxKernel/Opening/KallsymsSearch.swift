@@ -27,10 +27,11 @@ final class KallsymsSearch {
     /// thousand numbers in vain.
     private var hitsLeft = 1 << 14
     private var namesLeft = 1 << 28
-    /// What the search has cost so far.
-    private(set) var pagesSeen = 0
     /// Why the search ended early.
     private(set) var remark: String?
+    /// The last bytes of the page looked at last, and the place behind it.
+    private var tail: [UInt8] = []
+    private var expected: PhysicalAddress?
 
     init(memory: any PhysicalMemory) { self.memory = memory }
 
@@ -39,53 +40,61 @@ final class KallsymsSearch {
     func find(
         from start: PhysicalAddress = PhysicalAddress(0), accept: (_ symbols: Kallsyms, PhysicalAddress) -> Bool
     ) {
-        var tail: [UInt8] = []
-        var expected: PhysicalAddress?
         memory.forEachSavedPage { base in
             guard base.advanced(by: UInt64(memory.pageSize)) > start else { return true }
-            guard let page = try? memory.page(containing: base).bytes else {
-                expected = nil
-                return true
-            }
-            pagesSeen += 1
-            // A hit that begins on the page before ends on this one.
-            let carried = expected == base ? tail : []
-            let hits =
-                carried.isEmpty
-                ? Self.hits(page)
-                : Self.hits(ByteSlice(carried + page.clamped(0, 32).array, name: "memory")).map { $0 - carried.count }
-                    + Self.hits(page)
-            for hit in Set(hits).sorted() {
-                guard hitsLeft > 0, namesLeft > 0 else {
-                    remark = "too much in memory looks like kallsyms; the search ended at \(base)"
-                    return false
-                }
-                hitsLeft -= 1
-                let place = PhysicalAddress(base.rawValue &+ UInt64(bitPattern: Int64(hit)))
-                if let symbols = tables(aroundDigits: place), accept(symbols, place) { return false }
-            }
-            tail = page.clamped(UInt64(max(page.count - 19, 0)), 19).array
-            expected = base.advanced(by: UInt64(memory.pageSize))
-            return true
+            guard let page = try? memory.page(containing: base).bytes else { return true }
+            return !look(at: page, base, accept: accept)
         }
     }
 
-    /// Offsets at which the ten tokens begin.
+    /// Looks for tables whose digits begin in this page, or on the one before it and end on this one. True when
+    /// nothing is left to look for: `accept` took some, or the search gave up.
+    func look(
+        at page: ByteSlice, _ base: PhysicalAddress, accept: (_ symbols: Kallsyms, PhysicalAddress) -> Bool
+    ) -> Bool {
+        var hits = Self.hits(page)
+        if expected == base, Self.mayCross(tail.last ?? 0xff, page[0] ?? 0xff) {
+            hits += Self.hits(ByteSlice(tail + page.clamped(0, 32).array, name: "memory")).map { $0 - tail.count }
+        }
+        for hit in hits.isEmpty ? [] : Set(hits).sorted() {
+            guard hitsLeft > 0, namesLeft > 0 else {
+                remark = "too much in memory looks like kallsyms; the search ended at \(base)"
+                return true
+            }
+            hitsLeft -= 1
+            let place = PhysicalAddress(base.rawValue &+ UInt64(bitPattern: Int64(hit)))
+            if let symbols = tables(aroundDigits: place), accept(symbols, place) { return true }
+        }
+        tail = page.clamped(UInt64(max(page.count - 19, 0)), 19).array
+        expected = base.advanced(by: UInt64(memory.pageSize))
+        return false
+    }
+
+    /// Whether two neighbouring bytes may be of the ten tokens: a digit and a NUL, in either order.
+    private static func mayCross(_ last: UInt8, _ first: UInt8) -> Bool {
+        func isDigit(_ byte: UInt8) -> Bool { (0x30...0x39).contains(byte) }
+        return last == 0 && isDigit(first) || isDigit(last) && first == 0
+    }
+
+    /// Offsets at which the ten tokens begin. Wherever they lie, one aligned word is all of digits and NULs in turn:
+    /// a load and two comparisons for eight bytes.
     private static func hits(_ bytes: ByteSlice) -> [Int] {
         bytes.withBytes { span in
             var hits: [Int] = []
             var at = 0
-            let last = span.byteCount - digits.count
-            while at <= last {
-                if span.u8(at) == 0x30, span.little(at, as: UInt64.self) == 0x0033_0032_0031_0030,
-                    (8..<digits.count).allSatisfy({ span.u8(at + $0) == digits[$0] })
-                {
-                    hits.append(at)
+            while at < span.byteCount {
+                let word = (span.little(at, as: UInt64.self) ?? 0) & 0xf0f0_f0f0_f0f0_f0f0
+                if word == 0x0030_0030_0030_0030 || word == 0x3000_3000_3000_3000 {
+                    for start in max(at - 12, 0)...at where begins(span, start) { hits.append(start) }
                 }
-                at += 1
+                at &+= 8
             }
             return hits
         }
+    }
+
+    private static func begins(_ span: RawSpan, _ at: Int) -> Bool {
+        at + digits.count <= span.byteCount && digits.indices.allSatisfy { span.u8(at + $0) == digits[$0] }
     }
 
     private func read(_ address: PhysicalAddress, _ count: UInt64) -> ByteSlice? {

@@ -31,7 +31,7 @@ struct MemorySources: Sendable {
             for remark in btf.remarks { journal.remark(remark) }
             let graph = TypeGraph()
             graph.add(btf)
-            if let orc = orc(symbols, graph) { sources.unwind = [orc] }
+            sources.unwind = unwinding(symbols, graph)
         } catch {
             journal.remark("BTF cannot be used, so that types are unknown: \(error)")
         }
@@ -168,6 +168,23 @@ struct MemorySources: Sendable {
             journal.remark("\(file.path) was not used: \(error)")
             return nil
         }
+    }
+
+    /// The kernel's ORC; of a kernel without it, its frame pointers.
+    func unwinding(_ symbols: any SymbolSource, _ types: TypeGraph) -> [any UnwindSource] {
+        if let orc = orc(symbols, types) { return [orc] }
+        return framePointers(symbols).map { [$0] } ?? []
+    }
+
+    /// Nil, with the reason in the journal, when the kernel has none.
+    func framePointers(_ symbols: any SymbolSource) -> FramePointers? {
+        guard symbols.symbols(named: "__start_orc_unwind_ip").isEmpty else { return nil }
+        guard let pointers = FramePointers(space, symbols) else {
+            journal.note("nor do its functions keep frame pointers: stacks cannot be followed")
+            return nil
+        }
+        journal.note("its functions keep frame pointers: stacks are followed by them")
+        return pointers
     }
 
     /// The kernel's ORC table as it is in memory: sorted, and with what was patched at run time. Nil, with the reason
