@@ -44,7 +44,7 @@ import Testing
         builder.write(Array("ab".utf8), at: data)
         let walked = try fifo("record_fifo", in: 18, out: 9, mask: 15, size: 1, data: data)
         #expect(walked.elements == [data.rawValue + 10, data.rawValue])
-        #expect(walked.types == ["unsigned char[5]", "unsigned char[2]"])
+        #expect(walked.types == ["unsigned char [5]", "unsigned char [2]"])
         builder.write([9], at: data.advanced(by: UInt64(15)))
         #expect(try fifo("record_fifo", in: 18, out: 9, mask: 15, size: 1, data: data).kinds == [.shape])
     }
