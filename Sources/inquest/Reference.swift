@@ -14,7 +14,28 @@ enum Reference {
             Generated from the manuals that `inquest help COMMAND` shows; `make reference` writes this file again.
 
 
-            """ + index + chapters
+            """ + index + chapters + walks(catalog)
+    }
+
+    /// A table of what `walk` can walk.
+    private static func walks(_ catalog: Catalog) -> String {
+        let rows = catalog.walks.sorted { $0.name < $1.name }.map { walk in
+            let names = ([walk.name] + walk.aliases).map { "`\($0)`" }.joined(separator: ", ")
+            let roots = walk.roots.map { "`\($0)`" }.joined(separator: ", ")
+            let words = walk.parameters.isEmpty ? "" : "`\(walk.parameters)`"
+            return "| \(names) | \(walk.summary) | \(roots) | \(words) |\n"
+        }
+        return """
+
+            ## Walks
+
+            What `walk NAME` goes through, what each begins at (which chooses it when none is named; without a root a walk
+            is over all that the kernel has), and the words that may follow its name.
+
+            | name | gives | begins at | words |
+            |---|---|---|---|
+
+            """ + rows.joined()
     }
 
     /// One line a command.
