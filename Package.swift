@@ -97,6 +97,12 @@ let package = Package(
         tests("Pipeline", ["Bytes", "DebugModel", "Memory", "Machine", "Target", "Capabilities"]),
         tests("Commands", ["Bytes", "DebugModel", "Memory", "Target", "Capabilities", "Pipeline", "FixtureKit"]),
         tests(
+            "MDB",
+            [
+                "Bytes", "DebugModel", "Memory", "Machine", "Target", "Unwind", "Capabilities", "Pipeline",
+                "FixtureKit", "Dump", "DebugInfo", "LinuxKernel", "Commands",
+            ]),
+        tests(
             "LinuxKernel",
             [
                 "Bytes", "DebugModel", "ELF", "Memory", "Machine", "Dump", "DebugInfo", "Unwind", "Target",
