@@ -49,6 +49,8 @@ let package = Package(
         layer("DebugInfo", ["Bytes", "Codecs", "DebugModel", "ELF"]),
         // 5
         layer("Unwind", ["Bytes", "DebugModel", "Memory", "Machine"]),
+        // 6
+        layer("Recovery", ["Bytes", "DebugModel", "Memory", "Machine", "Unwind"]),
         // 7
         layer("Target", ["Bytes", "DebugModel", "Memory", "Machine", "Unwind"]),
         // 8
@@ -64,7 +66,7 @@ let package = Package(
             "LinuxKernel",
             [
                 "Bytes", "DebugModel", "ELF", "Memory", "Machine", "DebugInfo", "Unwind", "Target", "Capabilities",
-                "Pipeline",
+                "Pipeline", "Recovery",
             ]),
         layer("Rendering", ["Bytes", "DebugModel", "Target", "Pipeline"]),
         // 11
@@ -91,7 +93,7 @@ let package = Package(
         tests("Memory", ["Bytes", "FixtureKit"]),
         tests("Dump", ["Bytes", "Codecs", "ELF", "Memory", "FixtureKit"]),
         tests("DebugInfo", ["Bytes", "Codecs", "DebugModel", "ELF", "FixtureKit"]),
-        tests("Machine", ["Bytes", "DebugModel", "Memory", "FixtureKit"]),
+        tests("Machine", ["Bytes", "DebugInfo", "DebugModel", "ELF", "Memory", "FixtureKit"]),
         tests("Unwind", ["Bytes", "DebugModel", "Memory", "Machine", "FixtureKit"]),
         tests("Target", ["Bytes", "DebugModel", "Memory", "Machine", "Unwind", "FixtureKit"]),
         tests("Pipeline", ["Bytes", "DebugModel", "Memory", "Machine", "Target", "Capabilities"]),

@@ -4,6 +4,8 @@ package import Pipeline
 
 package enum Commands {
     package static let all: [any Stage.Type] = [
+        Dis.self,
+        List.self,
         Print.self,
         Ptov.self,
         Rd.self,
@@ -11,6 +13,7 @@ package enum Commands {
         Struct.self,
         Sym.self,
         Vtop.self,
+        Walk.self,
         Whatis.self,
     ]
 }

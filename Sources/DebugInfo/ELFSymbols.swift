@@ -109,6 +109,8 @@ package final class ELFSymbols: SymbolSource {
             index &-= 1
         }
         guard table[Int(rows[nearest])]?.size == 0 else { return nil }
+        // A label reaches to the next symbol; behind the last one lies nothing that it could be the label of.
+        if nearest + 1 == addresses.count, value &- addresses[nearest] > 4096 { return nil }
         return best(at: addresses[nearest], from: nearest) { $0.size == 0 }
     }
 

@@ -6,6 +6,7 @@ internal import DebugInfo
 internal import DebugModel
 internal import Machine
 package import Memory
+internal import Recovery
 internal import Synchronization
 package import Target
 
@@ -28,10 +29,13 @@ package final class LinuxKernel: Kernel {
     let architecture: any LinuxArchitecture
     let ground: Ground
     let info: VMCoreInfo?
-    private let offers: [any Capability]
-    package var capabilities: [any Capability] { offers + [LinuxThreads(kernel: self), LinuxSystem(kernel: self)] }
+    package var capabilities: [any Capability] {
+        offered + [LinuxFrames(kernel: self), LinuxThreads(kernel: self), LinuxSystem(kernel: self)]
+    }
+    private let offered: [any Capability]
     private let taskTable = Mutex<TaskTable?>(nil)
     private let aliasTable: AliasTable
+    private let valueRecovery = Mutex<ValueRecovery?>(nil)
 
     package static func recognise(_ specimen: Specimen) -> Recognition {
         if let text = specimen.facts.vmcoreinfo, VMCoreInfo(text).release != nil {
@@ -68,7 +72,7 @@ package final class LinuxKernel: Kernel {
             ?? (try? opened.model.variable("init_uts_ns").path("name", "release").text())
         let regions = architecture.regions(opened.model)
         aliasTable = AliasTable(target: opened.model, table: ground.pageTable, regions: regions)
-        offers = [
+        offered = [
             LinuxTranslation(target: opened.model, architecture: architecture, ground: ground, aliases: aliasTable),
             LinuxAddressIdentifier(
                 target: opened.model, regions: regions, modules: opened.modules, cpus: cpus, architecture: architecture
@@ -95,6 +99,18 @@ package final class LinuxKernel: Kernel {
         let table = try TaskTable(model)
         taskTable.withLock { $0 = table }
         return table
+    }
+
+    /// Recovers the values of stacks; what it decodes of the kernel's code is kept with the kernel.
+    var recovery: ValueRecovery {
+        valueRecovery.withLock { known in
+            if let known { return known }
+            let made = ValueRecovery(
+                machine: target.machine, space: target.space, sources: frameSources.compactMap(\.sources.frames),
+                layout: LinuxCodeLayout(model, modules))
+            known = made
+            return made
+        }
     }
 
     /// The regions of virtual memory by name.

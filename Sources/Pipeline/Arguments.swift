@@ -7,10 +7,13 @@ package struct Arguments: Sendable {
     /// their options.
     package let text: String
     package let operands: [String]
+    /// Whether another command stands before this one, whose data flow in.
+    package let hasInput: Bool
     private let values: [String: [String]]
 
     /// Throws `UsageError` for an option that the manual does not declare or that lacks its argument.
-    package init(_ words: [String], text: String, manual: Manual) throws {
+    package init(_ words: [String], text: String, manual: Manual, hasInput: Bool = false) throws {
+        self.hasInput = hasInput
         var reader = Reader(manual: manual, rest: words[...])
         try reader.read()
         operands = reader.operands

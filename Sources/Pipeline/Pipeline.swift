@@ -35,7 +35,8 @@ package struct Pipeline {
                     column: command.column + 1)
             }
             if index > 0, type.manual.takesOperand { return try Self.link(type, command) }
-            let arguments = try Arguments(command.words, text: command.text, manual: type.manual)
+            let arguments = try Arguments(
+                command.words, text: command.text, manual: type.manual, hasInput: index > 0)
             let manual = type.manual
             if index == 0, manual.takesExpression, !manual.accepts.isEmpty, !manual.needsInput, arguments.text.isEmpty {
                 throw UsageError("\(manual.name): an expression is missing; see: help \(manual.name)")

@@ -23,6 +23,7 @@ package final class SessionState: Sendable {
         var focus = Focus()
         var dialect: String
         var definitions: [String: Definition] = [:]
+        var sourceTree: String?
     }
     private let state: Mutex<State>
     /// The dialects beside the default one, each with its variables.
@@ -53,6 +54,12 @@ package final class SessionState: Sendable {
 
     /// Every name that `dialect` takes.
     package var dialectNames: [String] { [Self.ownDialect, "crash"] + dialects.map { type(of: $0).name } }
+
+    /// The folder of the sources that the kernel was made from; nil until somebody names one.
+    package var sourceTree: String? {
+        get { state.withLock { $0.sourceTree } }
+        set { state.withLock { $0.sourceTree = newValue } }
+    }
 
     /// The user's own commands, by name.
     package var definitions: [String: Definition] {

@@ -28,10 +28,12 @@ package struct ChainWalk: Sendable {
     /// Calls `body` with the address of each node, in order, beginning with the one that the word at `head` leads to,
     /// and `anomaly` with what is wrong. Nodes before a fault have been delivered; a wrong back pointer does not end
     /// the walk. A chain that comes back to itself ends within three of its rounds. Returns the link that ended it; nil
-    /// when something else did.
+    /// when something else did. `isEnd`: a node, and the place of the link that leads to it, with which the chain ends
+    /// as it should.
     @discardableResult
     package func walk(
-        from head: VirtualAddress, in space: AddressSpace, anomaly: (Anomaly) throws -> Void,
+        from head: VirtualAddress, in space: AddressSpace,
+        isEnd: (VirtualAddress, VirtualAddress) -> Bool = { _, _ in false }, anomaly: (Anomaly) throws -> Void,
         _ body: (VirtualAddress) throws -> Void
     ) throws -> UInt64? {
         guard let first = try link(at: head, from: head, space, anomaly) else { return nil }
@@ -41,6 +43,7 @@ package struct ChainWalk: Sendable {
         var (power, steps, sinceMark) = (1, 0, 0)
         while link != 0, link & endBits == 0 {
             let node = VirtualAddress(link & ~tags)
+            if isEnd(node, place) { return link }
             if let poison = poisons.first(where: { $0.value == link }) {
                 try anomaly(
                     Anomaly(

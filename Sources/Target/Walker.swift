@@ -38,10 +38,10 @@ package struct StepIndex: Sendable, Equatable, CustomStringConvertible {
         self.note = note
     }
 
-    /// "12", "12-15"; hexadecimal when it does not fit 32 bits, as for ranges of addresses.
+    /// "12", "12-15"; hexadecimal when it does not fit 32 bits, and for ranges of large numbers, which are addresses.
     package var description: String {
         func text(_ number: UInt64) -> String {
-            last > UInt64(UInt32.max) ? "0x" + hex(number) : "\(number)"
+            last > UInt64(UInt32.max) || (first != last && last > 0xffff) ? "0x" + hex(number) : "\(number)"
         }
         return (first == last ? text(first) : "\(text(first))-\(text(last))") + (note.map { " (\($0))" } ?? "")
     }

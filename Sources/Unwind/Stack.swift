@@ -1,7 +1,7 @@
 // What unwinding yields: frames, then why it stopped.
 
 package import Bytes
-internal import DebugModel
+package import DebugModel
 package import Machine
 
 /// One frame of a stack, as a machine runs it: inlined functions are not frames of their own here.
@@ -18,6 +18,16 @@ package struct Frame: Sendable {
     package let rule: String?
     /// The frame was interrupted: the registers above this frame were saved by an exception or interrupt.
     package let wasInterrupted: Bool
+    /// Where the caller's registers lie in memory, of those that the row tells: the program counter's place is that of
+    /// the return address.
+    package let saved: [RegisterNumber: VirtualAddress]
+    /// The caller's registers were saved at `frameAddress` by an exception, interrupt or system call; `isPartial`: only
+    /// what the hardware pushes.
+    package let exception: Exception?
+
+    package struct Exception: Sendable, Equatable {
+        package let isPartial: Bool
+    }
 
     /// The address to look up: within the call that a return address belongs to. A call of a function that does
     /// not return may be the last instruction of its function, so that the return address is another's.

@@ -69,11 +69,11 @@ package struct Unwinder: Sendable {
                     }
                     (next, frameAddress) = try execute(row, current)
                 } catch {
-                    frames.append(frame(current, returns, interrupted, nil, row?.source))
+                    frames.append(frame(current, returns, interrupted, nil, row))
                     return Stack(frames: frames, end: .stopped("\(error)"))
                 }
             }
-            frames.append(frame(current, returns, interrupted, frameAddress, row?.source))
+            frames.append(frame(current, returns, interrupted, frameAddress, row))
             switch next {
             case .end(let end): return Stack(frames: frames, end: end)
             case .frame(let caller, let isReturn, let wasInterrupted):
@@ -86,11 +86,39 @@ package struct Unwinder: Sendable {
     }
 
     private func frame(
-        _ registers: Registers, _ isReturn: Bool, _ interrupted: Bool, _ frameAddress: VirtualAddress?, _ rule: String?
+        _ registers: Registers, _ isReturn: Bool, _ interrupted: Bool, _ frameAddress: VirtualAddress?,
+        _ row: UnwindRow?
     ) -> Frame {
         Frame(
             programCounter: VirtualAddress(registers[machine.layout.programCounter] ?? 0), isReturnAddress: isReturn,
-            registers: registers, frameAddress: frameAddress, rule: rule, wasInterrupted: interrupted)
+            registers: registers, frameAddress: frameAddress, rule: row?.source, wasInterrupted: interrupted,
+            saved: saved(row, registers, frameAddress), exception: Self.exception(row))
+    }
+
+    private static func exception(_ row: UnwindRow?) -> Frame.Exception? {
+        switch row?.kind {
+        case .registers: Frame.Exception(isPartial: false)
+        case .partialRegisters: Frame.Exception(isPartial: true)
+        case .call, .end, nil: nil
+        }
+    }
+
+    /// Where the row says that the caller's registers lie.
+    private func saved(
+        _ row: UnwindRow?, _ registers: Registers, _ frameAddress: VirtualAddress?
+    ) -> [RegisterNumber: VirtualAddress] {
+        guard let row, let frameAddress, row.kind == .call else { return [:] }
+        var saved: [RegisterNumber: VirtualAddress] = [:]
+        for (number, rule) in row.registers {
+            let target = number == row.returnAddress ? machine.layout.programCounter : number
+            switch rule {
+            case .atCFA(let offset): saved[target] = frameAddress.advanced(by: offset)
+            case .atRegister(let base, let offset):
+                saved[target] = registers[base].map { VirtualAddress($0).advanced(by: offset) }
+            default: break
+            }
+        }
+        return saved
     }
 
     private func row(at address: VirtualAddress, registers: Registers) throws -> UnwindRow? {

@@ -37,7 +37,8 @@ enum Opening {
     static let kernels: [any Kernel.Type] = [LinuxKernel.self]
 
     /// The commands of a session: the generic ones, then those of the kernels, which win where both have a name.
-    static let catalog = Catalog([[Help.self], GeneralStages.all, Commands.all, LinuxCommands.all])
+    static let catalog = Catalog(
+        [[Help.self], GeneralStages.all, Commands.all, LinuxCommands.all], walks: LinuxWalks.all)
 
     /// The languages beside our own; a new one for each session, as it has variables.
     static var dialects: [any Dialect] { [MDB()] }

@@ -55,7 +55,7 @@ struct AnswerComparison {
         var data: [Datum] = []
         let outcome = Engine.run(line: line, context: context) { data.append($0) }
         let said = gaps.all.map { "\($0.what): \($0.why)" }
-        if case .failed(let why) = outcome { return (data, said, why) }
+        if case .failed(let why) = outcome { return (data, said, why.description) }
         return (data, said, nil)
     }
 
@@ -64,6 +64,7 @@ struct AnswerComparison {
         case .record(let record): .record(record)
         case .text(let text): .text(text)
         case .number(let number): .unsigned(number)
+        case .field(let value): value
         case .gap(let gap): .gap("\(gap.what): \(gap.why)")
         case .object(let value): .text("\(value.typeName) at \((try? value.address).map { "\($0)" } ?? "-")")
         }
@@ -115,54 +116,72 @@ struct AnswerComparison {
     }
 
     private mutating func record(_ own: Record, _ its: Record, _ place: String) {
-        let names = (own.fields + its.fields).map(\.name)
         guard own.kind == its.kind else { return differ(place, own.kind, its.kind) }
-        let isFrame = own.kind == "frame"
         var seen: Set<String> = []
-        for name in names where seen.insert(name).inserted {
-            let (our, their) = (own[name], its[name])
-            if case .none = our ?? .none, Self.ofDWARF.contains(name) { continue }
-            switch name {
-            // Inlined frames are numbered too.
-            case "number" where isFrame: continue
-            // As in the source, without what the compiler appends to a part or a copy: without DWARF it is the symbol.
-            case "function" where isFrame:
-                if "\(our ?? .none)" != "\(own["symbol"] ?? .none)" { fallthrough }
-            case "offset" where isFrame || own.kind == "symbol": continue
-            case "symbol":
-                compared += 1
-                guard case .text(let text)? = our else {
-                    // The name of a place in data may be missing, that of a frame not.
-                    if case .text? = their, isFrame { differ("\(place).\(name)", "no name", "\(their ?? .none)") }
+        for name in (own.fields + its.fields).map(\.name) where seen.insert(name).inserted {
+            let (our, their) = (own[name] ?? .none, its[name] ?? .none)
+            if case .none = our, Self.ofDWARF.contains(name) { continue }
+            if own.kind == "frame", isSameFrame(name, own) { continue }
+            compared += 1
+            switch (name, our, their) {
+            case ("symbol", _, _): symbol(own, its, "\(place).symbol")
+            case ("type", .text(let ours), .text(let theirs)), ("ctype", .text(let ours), .text(let theirs)):
+                if Self.words(ours) != Self.words(theirs), !isSameType(own) {
+                    differ("\(place).\(name)", ours, theirs)
+                }
+            // The room up to the next symbol is known alone.
+            case ("size_at_most", _, _): continue
+            case ("size", .none, .unsigned(let size)):
+                guard case .unsigned(let most)? = own["size_at_most"], size <= most else {
+                    differ("\(place).size", "\(own["size_at_most"] ?? .none)", "\(size)")
                     continue
                 }
-                guard case .text(let other)? = their else {
-                    differ("\(place).\(name)", text, "no name")
-                    continue
-                }
-                if !isSame(text, own, other, its) { differ("\(place).\(name)", text, other) }
-            case "type", "ctype":
-                compared += 1
-                let (ours, theirs) = (Self.words("\(our ?? .none)"), Self.words("\(their ?? .none)"))
-                if ours != theirs { differ("\(place).\(name)", ours, theirs) }
-            // The room up to the next symbol.
-            case "size", "size_at_most", "extent":
-                guard case .unsigned(let most)? = own["size_at_most"], case .unsigned(let size)? = its["size"] else {
-                    fallthrough
-                }
-                if size > most { differ("\(place).\(name)", "at most \(most)", "\(size)") }
-            case "text":
-                if case .text(let ours)? = our, case .text(let theirs)? = their, theirs.hasPrefix(ours + " at ") {
-                    continue
-                }
-                fallthrough
-            case "declaration":
-                // BTF as pahole writes it has arrays of arrays as one array, of as many elements, and `[0]` as `[]`.
-                let (ours, theirs) = (Self.flattened("\(our ?? .none)"), Self.flattened("\(their ?? .none)"))
-                if ours != theirs { differ("\(place).\(name)", ours, theirs) }
-            default: same(our ?? .none, their ?? .none, "\(place).\(name)")
+            case ("extent", .text, _): continue
+            case ("text", .text(let ours), .text(let theirs)):
+                if ours != theirs, !theirs.hasPrefix(ours + " at ") { differ("\(place).\(name)", ours, theirs) }
+            // BTF as pahole writes it has arrays of arrays as one array, of as many elements, and `[0]` as `[]`.
+            case ("declaration", .text(let ours), .text(let theirs)):
+                if Self.flattened(ours) != Self.flattened(theirs) { differ("\(place).\(name)", ours, theirs) }
+            default: same(our, their, "\(place).\(name)")
             }
         }
+    }
+
+    /// Fields of a frame that are told otherwise: inlined frames are numbered too; DWARF names a function as in the
+    /// source, without what the compiler appends to a part or a copy; and the offset goes with the symbol.
+    private func isSameFrame(_ name: String, _ own: Record) -> Bool {
+        switch name {
+        case "number", "offset": true
+        case "function": "\(own["function"] ?? .none)" == "\(own["symbol"] ?? .none)"
+        default: false
+        }
+    }
+
+    /// The name of a place in data may be missing, that of a frame not.
+    private mutating func symbol(_ own: Record, _ its: Record, _ place: String) {
+        switch (own["symbol"] ?? .none, its["symbol"] ?? .none) {
+        case (.text(let ours), .text(let theirs)):
+            if !isSame(ours, own, theirs, its) { differ(place, ours, theirs) }
+        case (.text(let ours), _): differ(place, ours, "no name")
+        case (_, .text(let theirs)): if own.kind == "frame" { differ(place, "no name", theirs) }
+        default: break
+        }
+    }
+
+    /// Whether the expression that a record is the value of has one type, however its typedefs are called.
+    private func isSameType(_ own: Record) -> Bool {
+        guard case .text(let expression)? = own["expression"], let ours = try? alone.target.evaluate(expression),
+            let theirs = try? dwarf.target.evaluate(expression)
+        else { return false }
+        func plain(_ id: TypeID, _ types: TypeGraph) throws -> String {
+            let (id, type) = try types.stripped(id)
+            switch type {
+            case .pointer(let pointee, _): return try plain(pointee, types) + "*"
+            case .array(let array): return try plain(array.element, types) + "[\(array.count ?? 0)]"
+            default: return try types.spelling(id)
+            }
+        }
+        return (try? plain(ours.type, alone.target.types)) == (try? plain(theirs.type, dwarf.target.types))
     }
 
     private static func flattened(_ declaration: String) -> String {

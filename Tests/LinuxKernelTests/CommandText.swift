@@ -14,7 +14,7 @@ enum CommandText {
         let outcome = Engine.run(line: line, context: context) { datum in
             if case .record(let record) = datum, case .block(let block) = record.presentation { lines += block }
         }
-        if case .failed(let why) = outcome { throw CommandError(why) }
+        if case .failed(let why) = outcome { throw CommandError(why.description) }
         return lines
     }
 }

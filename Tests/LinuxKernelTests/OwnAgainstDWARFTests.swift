@@ -35,11 +35,12 @@ struct OwnAgainstDWARFTests {
             case .record(let record): said.append("\(record)")
             case .text(let text): said.append(text)
             case .number(let number): said.append("\(number)")
+            case .field(let value): said.append("\(value)")
             case .gap(let gap): said.append("\(gap)")
             case .object(let value): said.append("\(value.typeName) at \(try value.address)")
             }
         }
-        if case .failed(let why) = outcome { said.append(why) }
+        if case .failed(let why) = outcome { said.append(why.description) }
         return said
     }
 

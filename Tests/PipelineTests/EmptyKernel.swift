@@ -35,7 +35,7 @@ struct Say: Stage {
     static let manual = Manual(
         name: "say", aliases: ["echo"], synopsis: "WORD...", summary: "Say words",
         options: [.init("-n", "COUNT", "This often"), .init("-x", "Nothing"), .init("-y", "Nothing either")],
-        examples: [])
+        examples: [], emits: [.numbers, .text])
     let words: [String]
     let count: Int
 
@@ -57,7 +57,8 @@ struct Say: Stage {
 
 /// Lets the first data through.
 struct First: Stage {
-    static let manual = Manual(name: "first", synopsis: "COUNT", summary: "Keep the first", examples: [])
+    static let manual = Manual(
+        name: "first", synopsis: "COUNT", summary: "Keep the first", examples: [], accepts: .anything, emits: .same)
     final class Counter { var seen = 0 }
     let limit: Int
     private let counter = Counter()
@@ -92,20 +93,78 @@ struct Expression: Stage {
     }
 }
 
+/// Emits records: `person NAME AGE` for each pair of words; an age of ? is one that cannot be read.
+struct Person: Stage {
+    static let manual = Manual(
+        name: "person", synopsis: "[NAME AGE]...", summary: "People", examples: [], emits: .subjects)
+    let words: [String]
+
+    init(_ arguments: Arguments) throws { words = arguments.operands }
+
+    func finish(_ context: Context, _ emit: Emit) throws {
+        for index in stride(from: 0, to: words.count - 1, by: 2) {
+            let age: FieldValue = words[index + 1] == "?" ? .gap("forgotten") : .signed(Int64(words[index + 1]) ?? 0)
+            try emit(
+                .record(
+                    Record(
+                        "person",
+                        [
+                            Field("name", "NAME", .text(words[index])), Field("age", "AGE", age),
+                            Field("address", "ADDRESS", .address(UInt64(index))),
+                        ])))
+        }
+    }
+}
+
+/// Says the address that it is given.
+struct At: Stage {
+    static let manual = Manual(name: "at", summary: "Where", examples: [], emits: .text, takesOperand: true)
+    let word: String
+
+    init(_ arguments: Arguments) throws {
+        guard let word = arguments.operands.last else { throw UsageError("at: where?") }
+        self.word = word
+    }
+
+    func finish(_ context: Context, _ emit: Emit) throws { try emit(.text("at \(word)")) }
+}
+
+let testCatalog = Catalog([
+    GeneralStages.all, [Say.self, First.self, Expression.self, Person.self, At.self, Help.self],
+])
+
 /// What a line emitted, as words, and how it ended.
-func run(_ line: String, isInterrupted: @escaping @Sendable () -> Bool = { false }) -> (
-    said: [String], outcome: Engine.Outcome, gaps: [Gap]
-) {
+func run(
+    _ line: String, session: SessionState = SessionState(),
+    isInterrupted: @escaping @Sendable () -> Bool = { false }
+) -> (said: [String], outcome: Engine.Outcome, gaps: [Gap]) {
     let context = Context(
-        kernel: EmptyKernel(), catalog: Catalog([[Say.self, First.self, Expression.self]]), gaps: Gaps(),
-        journal: Journal(), isInterrupted: isInterrupted)
+        kernel: EmptyKernel(), catalog: testCatalog, gaps: Gaps(), journal: Journal(), session: session,
+        isInterrupted: isInterrupted)
     var said: [String] = []
     let outcome = Engine.run(line: line, context: context) { datum in
         switch datum {
         case .number(let number): said.append("\(number)")
         case .text(let text): said.append(text)
+        case .record(let record):
+            said.append(record.fields.filter { $0.header != nil }.map { "\(show($0.value))" }.joined(separator: ","))
+        case .field(let value): said.append(show(value))
         default: said.append("?")
         }
     }
     return (said, outcome, context.gaps.all)
+}
+
+private func show(_ value: FieldValue) -> String {
+    switch value {
+    case .text(let text): text
+    case .signed(let number): "\(number)"
+    case .unsigned(let number): "\(number)"
+    case .address(let address): "0x" + String(address, radix: 16)
+    case .boolean(let flag): "\(flag)"
+    case .decimal(let number, _): "\(number)"
+    case .gap(let reason): "?\(reason)"
+    case .none: "-"
+    default: "other"
+    }
 }

@@ -62,7 +62,8 @@ private struct Rows: Stage {
             return true
         }
         let session = Session(
-            kernel: NoKernel(), catalog: Catalog([[Rows.self]]), journal: Journal(), isJSON: isJSON, isLive: false,
+            kernel: NoKernel(), catalog: Catalog([[Rows.self]]), journal: Journal(), state: SessionState(),
+            isJSON: isJSON, isLive: false,
             output: output)
         return (lines.map { session.run($0) }, paper.text)
     }
@@ -87,7 +88,8 @@ private struct Rows: Stage {
     @Test func aReaderThatLeavesEndsTheSession() {
         let output = StandardOutput { _ in false }
         let session = Session(
-            kernel: NoKernel(), catalog: Catalog([[Rows.self]]), journal: Journal(), isJSON: false, isLive: false,
+            kernel: NoKernel(), catalog: Catalog([[Rows.self]]), journal: Journal(), state: SessionState(),
+            isJSON: false, isLive: false,
             output: output)
         #expect(session.run("rows a"))
         #expect(session.isOver)

@@ -66,9 +66,12 @@ struct BTFDecoder {
         switch bits >> 24 & 0xf {
         case 4: encoding = .boolean
         case 2, 3: encoding = bits >> 24 & 1 == 1 ? .signedCharacter : .unsignedCharacter
-        // pahole marks no type as a character; C has three of them.
+        // pahole marks no type as a character; C has three of them. Plain `char` has the sign that the compiler was
+        // told (since 6.2, 3bc753c06dd0, none), and what is not marked as signed is not, where pahole marks any.
         case 1: encoding = name == "char" || name == "signed char" ? .signedCharacter : .signed
-        default: encoding = name == "unsigned char" ? .unsignedCharacter : name == "char" ? .signedCharacter : .unsigned
+        case 0 where name == "signed char": encoding = .signedCharacter
+        case 0 where name == "char": encoding = top.marksSignedCharacters ? .unsignedCharacter : .signedCharacter
+        default: encoding = name == "unsigned char" ? .unsignedCharacter : .unsigned
         }
         return IntegerType(name: name, size: Int(row.value), encoding: encoding)
     }

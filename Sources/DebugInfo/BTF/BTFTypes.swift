@@ -177,6 +177,18 @@ package final class BTFTypes: TypeSource {
         return nil
     }
 
+    /// Whether `signed char` says that it is signed; where it does not, nothing follows from `char` not saying it.
+    var marksSignedCharacters: Bool {
+        for index in names.candidates("signed char") {
+            guard let (row, owner, place) = row(firstID &+ index), row.kind == 1, string(row.name) == "signed char"
+            else {
+                continue
+            }
+            return owner.word(place + 12) >> 24 & 1 == 1
+        }
+        return base?.marksSignedCharacters ?? true
+    }
+
     /// The prototype of a function, when BTF has it.
     package func function(named name: String) -> TypeReference? {
         for index in names.candidates(name) {

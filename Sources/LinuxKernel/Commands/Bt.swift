@@ -1,25 +1,31 @@
 // bt: the stack of a task or of a CPU.
 
 internal import Bytes
+internal import Capabilities
 package import Pipeline
 internal import Target
 internal import Unwind
 
 package struct Bt: Stage {
     package static let manual = Manual(
-        name: "bt", synopsis: "[-a | -c CPU | PID|TASK|COMMAND...]", summary: "kernel stacks",
+        name: "bt", synopsis: "[-l] [-f] [-a | -c CPU | PID|TASK|COMMAND...]", summary: "kernel stacks",
         text: """
-            Without a word: the stack of the task that panicked, or of the task on the first CPU when nothing \
-            panicked. Each line is a function, inlined ones too: stack pointer, function and offset, the address at \
+            Without a word: the stack of the current task, see `set`: unless one was chosen the task that panicked, or \
+            the task on the first CPU when nothing panicked. Each line is a function, inlined ones too: stack pointer, function and offset, the address at \
             which it goes on, module, source line. Stacks go through interrupts and exceptions and end at the entry \
-            from user space, at the start of a kernel thread, or with the reason why they cannot be followed.
+            from user space, at the start of a kernel thread, or with the reason why they cannot be followed. An address \
+            that no call stands before is marked: nothing returns there, unless a tracer put it in its place. With \
+            --json each stack has the names of its functions in `stack`: foreach bt | group-by stack.
             """,
         options: [
+            .init("-l", "source lines on lines of their own"),
+            .init("-f", "the memory of each frame, word by word: saved registers, symbols, objects; also -F"),
+            .init("-F", "the same as -f"), .init("-s", "symbols with offsets, as always"),
             .init("-a", nil, "the task on each CPU"), .init("-c", "CPU", "the task on this CPU; repeatable"),
         ],
         examples: [
             .init("bt", "the task that panicked"), .init("bt -a", "what each CPU was doing"),
-            .init("bt 1", "the stack of pid 1"),
+            .init("bt 1", "the stack of pid 1"), .init("bt -f 1", "the same with the memory of each frame"),
         ], emits: .subjects, takesOperand: true)
     private let arguments: Arguments
 
@@ -28,6 +34,8 @@ package struct Bt: Stage {
     package func finish(_ context: Context, _ emit: Emit) throws {
         let kernel = try linux(context)
         let reader = StackReader(kernel)
+        let output = StackOutput(
+            kernel, context, separateLines: arguments.has("-l"), memory: arguments.has("-f") || arguments.has("-F"))
         if arguments.has("-a") || arguments.has("-c") {
             let wanted = try arguments.all("-c").map { word -> Int in
                 guard let number = Int(word) else { throw UsageError("bt: \(word) is no CPU number") }
@@ -37,56 +45,65 @@ package struct Bt: Stage {
                 throw CommandError("there is no CPU \(number)")
             }
             for cpu in kernel.cpus.cpus where arguments.has("-a") || wanted.contains(cpu.number) {
-                try StackOutput.emit(try cpu.current, kernel, context, emit) { try reader.stack(of: cpu) }
+                try output.emit(try cpu.current, emit) { try reader.stack(of: cpu) }
             }
             return
         }
         var tasks: [Task] = []
         if arguments.operands.isEmpty {
-            let first = kernel.panicTask ?? (try? kernel.cpus.cpus.first?.current)
-            guard let first else { throw CommandError("no CPU has a task; name one: bt PID") }
-            tasks = [first]
-        } else {
-            // Idle tasks are on no list, and are named by their addresses.
-            let table = try kernel.tasks()
-            let idle = kernel.cpus.cpus.compactMap { try? $0.idle }
-            for word in arguments.operands {
-                let digits = word.hasPrefix("0x") ? String(word.dropFirst(2)) : word
-                if let match = idle.first(where: { hex($0.address.rawValue) == digits }) {
-                    tasks.append(match)
-                } else {
-                    tasks += try TaskSelection.tasks(word, in: table)
-                }
+            guard let task = try? Focused.task(context.session.focus.task, kernel) else {
+                throw CommandError("no CPU has a task; name one: bt PID")
             }
+            tasks = [task]
+        } else {
+            for word in arguments.operands { tasks += try TaskSelection.tasksOrIdle(word, kernel) }
         }
-        for task in tasks { try StackOutput.emit(task, kernel, context, emit) { try reader.stack(of: task) } }
+        for task in tasks { try output.emit(task, emit) { try reader.stack(of: task) } }
     }
 }
 
 /// Stacks as records, for every command that shows them.
 struct StackOutput {
-    /// Emits the stack that `make` gives; when it gives none, the reason, and a gap.
+    private let kernel: LinuxKernel
+    private let context: Context
+    private let separateLines: Bool
+    private let memory: FrameMemory?
+
+    init(_ kernel: LinuxKernel, _ context: Context, separateLines: Bool = false, memory: Bool = false) {
+        self.kernel = kernel
+        self.context = context
+        self.separateLines = separateLines
+        self.memory = memory ? FrameMemory(kernel.model, kernel.capability((any AddressIdentifier).self)) : nil
+    }
+
+    /// Emits the stack of a task as `foreach` and the report show it.
     static func emit(
         _ task: Task, _ kernel: LinuxKernel, _ context: Context, _ emit: Emit, make: () throws -> TaskStack
-    ) throws {
+    ) throws { try StackOutput(kernel, context).emit(task, emit, make: make) }
+
+    /// Emits the stack that `make` gives; when it gives none, the reason, and a gap.
+    func emit(_ task: Task, _ emit: Emit, make: () throws -> TaskStack) throws {
         let heading = Self.heading(task)
         do {
             let listing = StackListing(try make(), kernel.model)
             if let why = listing.stack.stack.end.whyStopped {
                 context.gaps.note(Gap("the rest of the stack of task \(Self.name(task))", why: why))
             }
+            let words = FrameWords(listing, memory)
             try emit(
                 .record(
                     Record(
-                        "stack", identity(task) + listing.fields,
-                        presentation: .block([heading] + listing.lines() + [""]), subject: task.value)))
+                        "stack", Self.identity(task) + listing.fields + words.fields,
+                        presentation: .block(
+                            [heading] + listing.lines(separateLines: separateLines, below: words.lines) + [""]),
+                        subject: task.value)))
         } catch let error as ValueError {
             context.gaps.note(Gap("the stack of task \(Self.name(task))", why: error.description))
             try emit(
                 .record(
                     Record(
                         "stack",
-                        identity(task) + [
+                        Self.identity(task) + [
                             Field("frames", nil, .list([])), Field("error", nil, .gap(error.description)),
                         ], presentation: .block([heading, "    (no stack: \(error))", ""]))))
         }

@@ -5,12 +5,19 @@ package import Pipeline
 package enum LinuxCommands {
     package static let all: [any Stage.Type] = [
         Bt.self,
+        Down.self,
         Foreach.self,
+        FrameStage.self,
+        Locals.self,
         Log.self,
         Mod.self,
         Ps.self,
+        Regs.self,
         Report.self,
+        SetTask.self,
         Slabs.self,
         Sys.self,
+        Tree.self,
+        Up.self,
     ]
 }

@@ -29,6 +29,7 @@ extension ReportPage {
                 lines.append("  on CPU \(cpu.number), task \(StackOutput.name(task))")
                 fields.append(Field("cpu", nil, .signed(Int64(cpu.number))))
                 fields.append(Field("task", nil, .record(Record("task", StackOutput.identity(task)))))
+                agreement(try? log.get(), cpu, &lines, &fields)
             } else {
                 lines.append("  the kernel did not panic: it was running, or hanging, when the dump was taken")
                 let blocked = try kernel.tasks().tasks.filter { (try? $0.state.isUninterruptible) == true }
@@ -44,6 +45,24 @@ extension ReportPage {
                 lines.append("  tainted: \(Taint.letters(bits)) (\(Taint.meanings(bits).joined(separator: ", ")))")
             }
             try emit(.record(Record("panic", fields, presentation: .block(lines))))
+        }
+    }
+
+    /// Whether the stack of the panicked task is the one that the kernel printed when it died.
+    private func agreement(_ log: KernelLog?, _ cpu: CPU, _ lines: inout [String], _ fields: inout [Field]) {
+        guard let log, let stack = try? StackReader(kernel).stack(of: cpu), let pid = try? stack.task.pid,
+            let trace = log.traces.last(where: { $0.pid == pid && !$0.entries.isEmpty })
+        else { return fields.append(Field("trace", nil, .none)) }
+        let frames = StackListing(stack, kernel.model).frames
+        switch TraceAgreement.compare(frames, with: trace, kernel.model) {
+        case .none: fields.append(Field("trace", nil, .none))
+        case .agrees(let count):
+            lines.append("  its stack is the one of the log's Call Trace (\(count) frames are the same)")
+            fields.append(Field("trace", nil, .text("agrees")))
+        case .differs(let why):
+            lines.append("  WARNING: its stack is not the one of the log's Call Trace: \(why)")
+            fields.append(Field("trace", nil, .text("differs: \(why)")))
+            context.gaps.note(Gap("the stack of the panicked task", why: "the log's Call Trace differs: \(why)"))
         }
     }
 

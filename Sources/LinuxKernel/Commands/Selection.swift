@@ -32,6 +32,14 @@ struct TaskSelection {
         return found
     }
 
+    /// The same, idle tasks too: they are on no list, and are named by their addresses.
+    static func tasksOrIdle(_ word: String, _ kernel: LinuxKernel) throws -> [Task] {
+        let digits = word.hasPrefix("0x") ? String(word.dropFirst(2)) : word
+        let idle = kernel.cpus.cpus.compactMap { try? $0.idle }
+        if let match = idle.first(where: { hex($0.address.rawValue) == digits }) { return [match] }
+        return try tasks(word, in: kernel.tasks())
+    }
+
     /// A state as crash writes it.
     static func twoLetters(_ letter: String) -> String {
         switch letter {

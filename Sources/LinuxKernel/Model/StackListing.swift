@@ -9,6 +9,8 @@ internal import Unwind
 
 /// One function of a stack.
 package struct ListedFrame: Sendable, Equatable {
+    /// The machine frame that the function runs in, as a position in `stack.frames`: functions inlined there share it.
+    package let index: Int
     /// Where the frame goes on.
     package let programCounter: VirtualAddress
     /// The stack pointer in this frame; nil when unknown.
@@ -23,35 +25,48 @@ package struct ListedFrame: Sendable, Equatable {
     package let location: SourceLine?
     /// Registers below were saved by an exception or interrupt.
     package let wasInterrupted: Bool
+    /// `programCounter` is where a call returns to, and no call stands before it.
+    package let followsNoCall: Bool
 }
 
 /// A task's stack with names.
 package struct StackListing: Sendable {
     package let stack: TaskStack
     package let frames: [ListedFrame]
+    /// How many of `frames` each frame of the stack has: 1, and one more for each function inlined there.
+    private let counts: [Int]
+
+    /// How many functions frame `index` of the stack is listed as.
+    package func functions(ofFrame index: Int) -> Int { counts.indices.contains(index) ? counts[index] : 0 }
 
     package init(_ stack: TaskStack, _ target: Target) {
         self.stack = stack
         let layout = target.machine.layout
-        frames = stack.stack.frames.flatMap { frame in
-            Self.list(frame, frame.registers[layout.stackPointer].map { VirtualAddress($0) }, target)
+        let lists = stack.stack.frames.enumerated().map { index, frame in
+            let pointer = frame.registers[layout.stackPointer].map { VirtualAddress($0) }
+            return Self.list(frame, index, pointer, stack.suspects.contains(index), target)
         }
+        frames = lists.flatMap { $0 }
+        counts = lists.map(\.count)
     }
 
     /// The functions of one frame, innermost first.
-    private static func list(_ frame: Frame, _ pointer: VirtualAddress?, _ target: Target) -> [ListedFrame] {
+    private static func list(
+        _ frame: Frame, _ index: Int, _ pointer: VirtualAddress?, _ isSuspect: Bool, _ target: Target
+    ) -> [ListedFrame] {
         let lookup = frame.lookupAddress
         let symbol = target.symbols.symbol(covering: lookup)
         // A damaged line table or scope loses names, not the frame.
         let scopes = (try? target.functions(at: lookup)) ?? []
         func make(_ scope: FunctionScope?, inlined: Bool) -> ListedFrame {
             ListedFrame(
-                programCounter: frame.programCounter, stackPointer: pointer, function: scope?.name ?? symbol?.name,
+                index: index, programCounter: frame.programCounter, stackPointer: pointer,
+                function: scope?.name ?? symbol?.name,
                 symbol: inlined ? nil : symbol?.name,
                 offset: inlined ? nil : symbol.map { frame.programCounter.distance(from: $0.address) },
                 isInlined: inlined, module: symbol?.module,
                 location: scope?.location ?? (scope == nil ? (try? target.line(at: lookup)).flatMap { $0 } : nil),
-                wasInterrupted: frame.wasInterrupted)
+                wasInterrupted: frame.wasInterrupted, followsNoCall: isSuspect)
         }
         guard !scopes.isEmpty else { return [make(nil, inlined: false)] }
         return scopes.map { make($0, inlined: $0.isInlined) }
@@ -59,18 +74,27 @@ package struct StackListing: Sendable {
 
     /// What is the same for tasks that wait in the same place: the addresses of the frames.
     package var signature: [UInt64] { stack.stack.frames.map(\.programCounter.rawValue) }
+
+    /// The names of the functions, innermost first: the same for stacks that went the same way, in every session and on
+    /// every machine that runs this kernel. What `group-by stack` groups by.
+    package var key: String {
+        frames.map { $0.function ?? $0.symbol ?? hex($0.programCounter.rawValue) }.joined(separator: ";")
+    }
 }
 
 extension StackListing {
-    /// crash's way of writing a frame, with the source line behind it.
-    package func lines() -> [String] {
-        var lines = frames.enumerated().map { number, frame in Self.line(number, frame) }
+    /// crash's way of writing a frame, with the source line behind it or, if `separateLines`, below. `below` gives what
+    /// else stands below a frame, by its number.
+    package func lines(separateLines: Bool = false, below: (Int) -> [String] = { _ in [] }) -> [String] {
+        var lines = frames.indices.flatMap { line($0, separateLines: separateLines) + below($0) }
         lines += endLines
         lines += stack.remarks.map { "    WARNING: \($0)" }
         return lines
     }
 
-    private static func line(_ number: Int, _ frame: ListedFrame) -> String {
+    /// The lines of one frame, as `bt` and `frame` show it.
+    package func line(_ number: Int, separateLines: Bool = false) -> [String] {
+        let frame = frames[number]
         let index = number < 10 ? " #\(number)" : "#\(number)"
         let place = frame.stackPointer.map { hex($0.rawValue, width: 16) } ?? "................"
         var text = "\(index) [\(place)] "
@@ -83,8 +107,10 @@ extension StackListing {
         }
         text += " at \(hex(frame.programCounter.rawValue, width: 16))"
         if let module = frame.module { text += " [\(module)]" }
-        if let location = frame.location { text += "  \(location.file):\(location.line)" }
-        return text
+        if frame.followsNoCall { text += "  (no call stands before this address)" }
+        guard let location = frame.location else { return [text] }
+        if separateLines { return [text, "    \(location.file): \(location.line)"] }
+        return [text + "  \(location.file):\(location.line)"]
     }
 
     private var endLines: [String] {
@@ -143,15 +169,17 @@ extension StackListing {
             case .cpu(_, let note): .text(note)
             }
         return [
-            Field("origin", nil, origin),
-            Field("frames", nil, .list(frames.enumerated().map { .record(Self.record($0.offset, $0.element)) })),
+            Field("origin", nil, origin), Field("stack", nil, .text(key)),
+            Field("frames", nil, .list(frames.indices.map { .record(record($0)) })),
             Field("end", nil, .record(end)),
             Field("remarks", nil, .list(stack.remarks.map { .text($0) })),
         ]
     }
 
-    private static func record(_ number: Int, _ frame: ListedFrame) -> Record {
-        Record(
+    /// One frame as fields.
+    package func record(_ number: Int) -> Record {
+        let frame = frames[number]
+        return Record(
             "frame",
             [
                 Field("number", nil, .signed(Int64(number))),
@@ -162,6 +190,7 @@ extension StackListing {
                 Field("sp", nil, frame.stackPointer.map { .address($0.rawValue) } ?? .none),
                 Field("inlined", nil, .boolean(frame.isInlined)),
                 Field("interrupted", nil, .boolean(frame.wasInterrupted)),
+                Field("follows_no_call", nil, .boolean(frame.followsNoCall)),
                 Field("module", nil, frame.module.map { .text($0) } ?? .none),
                 Field("file", nil, frame.location.map { .text($0.file) } ?? .none),
                 Field("line", nil, frame.location.map { .signed(Int64($0.line)) } ?? .none),

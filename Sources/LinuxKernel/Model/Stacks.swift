@@ -22,12 +22,16 @@ package struct TaskStack: Sendable {
     package let stack: Stack
     /// Other things to know of this stack: its end marker was overwritten, it is empty.
     package let remarks: [String]
+    /// The machine frames whose address is said to be a return address and follows no call.
+    package let suspects: Set<Int>
 }
 
 /// Makes stacks for one kernel.
 package struct StackReader: Sendable {
     private let kernel: LinuxKernel
     private let unwinder: Unwinder
+    private let returnAddresses: ReturnAddresses
+    private let stackSize: UInt64
 
     /// `STACK_END_MAGIC` (include/uapi/linux/magic.h), in the lowest word of every kernel stack.
     private static let endMagic: UInt64 = 0x57ac_6e9d
@@ -36,6 +40,9 @@ package struct StackReader: Sendable {
         self.kernel = kernel
         let target = kernel.model
         let text = TextRanges(target, kernel.modules)
+        returnAddresses = ReturnAddresses(target)
+        let union = (try? target.types.lookup(.union, "thread_union")).flatMap { $0 }
+        stackSize = union.flatMap { try? target.types.size($0) } ?? 16384
         unwinder = Unwinder(
             machine: target.machine, space: target.space, sources: target.debug.flatMap(\.sources.unwind),
             isText: { text.contains($0) })
@@ -51,14 +58,17 @@ package struct StackReader: Sendable {
         }
         let stack = try task.stack
         guard !stack.isNull else {
-            return TaskStack(task: task, origin: .switchedOut, stack: Stack(frames: [], end: .exited), remarks: [])
+            return TaskStack(
+                task: task, origin: .switchedOut, stack: Stack(frames: [], end: .exited), remarks: [],
+                suspects: [])
         }
         let start = try kernel.architecture.switchedOut(task)
         let unwound = unwinder.unwind(from: start.registers, isReturnAddress: start.hasRun)
         let end = start.hasRun ? unwound.end : .neverRan
         return TaskStack(
             task: task, origin: .switchedOut, stack: Stack(frames: unwound.frames, end: end),
-            remarks: try endMarker(stack))
+            remarks: try endMarker(stack) + place(start.registers, stack),
+            suspects: returnAddresses.suspects(unwound.frames))
     }
 
     /// The stack of whatever runs on a CPU.
@@ -78,12 +88,22 @@ package struct StackReader: Sendable {
             stack = unwinder.unwind(from: state.registers, isReturnAddress: false)
         }
         let remarks = (try? endMarker(try task.stack)) ?? []
-        return TaskStack(task: task, origin: origin, stack: stack, remarks: remarks)
+        return TaskStack(
+            task: task, origin: origin, stack: stack, remarks: remarks,
+            suspects: returnAddresses.suspects(stack.frames))
     }
 
     /// The CPU on which the task is current, if any.
     private func runningOn(_ task: Task) throws -> CPU? {
         kernel.cpus.cpus.first { (try? $0.current.address) == task.address }
+    }
+
+    /// A task that was switched out left its stack pointer on its own stack.
+    private func place(_ registers: Registers, _ stack: VirtualAddress) -> [String] {
+        guard let pointer = registers[kernel.model.machine.layout.stackPointer],
+            VirtualAddress(pointer).distance(from: stack) >= stackSize
+        else { return [] }
+        return ["the stack pointer 0x\(hex(pointer)) is not on the stack at \(stack), which has \(stackSize) bytes"]
     }
 
     private func endMarker(_ stack: VirtualAddress) throws -> [String] {
@@ -110,31 +130,17 @@ struct TextRanges: Sendable {
         }
     }
 
+    /// Each range of code, from its first address to behind its last.
+    var ranges: [Range<UInt64>] {
+        let own = image.map { [$0.lowerBound.rawValue..<$0.upperBound.rawValue] } ?? []
+        return own
+            + modules.compactMap { region in
+                let (end, overflow) = region.start.rawValue.addingReportingOverflow(region.size)
+                return overflow || region.size == 0 ? nil : region.start.rawValue..<end
+            }
+    }
+
     func contains(_ address: VirtualAddress) -> Bool {
         image?.contains(address) == true || modules.contains { $0.contains(address) }
-    }
-}
-
-extension LinuxKernel {
-    /// The registers of a CPU. A note says to which CPU it belongs by its per-CPU base; notes without one are
-    /// matched by the stack that their stack pointer lies in, and only then by their position.
-    func state(of cpu: CPU) -> CPUState? {
-        if cpu.number < target.perCPU.offsets.count, let base = target.perCPU.offsets[cpu.number],
-            let match = states.first(where: { $0.perCPUBase == base })
-        {
-            return match
-        }
-        let layout = target.machine.layout
-        if let current = try? cpu.current, let stack = try? current.stack {
-            let match = states.first { state in
-                guard state.perCPUBase == nil, let pointer = state.registers[layout.stackPointer] else { return false }
-                return VirtualAddress(pointer).distance(from: stack) < 0x4000
-            }
-            if let match { return match }
-        }
-        guard let position = cpus.cpus.firstIndex(where: { $0.number == cpu.number }), position < states.count,
-            states.count == cpus.cpus.count, states[position].perCPUBase == nil
-        else { return nil }
-        return states[position]
     }
 }

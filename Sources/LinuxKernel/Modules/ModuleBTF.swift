@@ -148,3 +148,9 @@ extension ModuleBTF: VariableSource {
         return [VariableReference(name: name, type: variable.type, address: symbol.address)]
     }
 }
+
+extension ModuleBTF: PrototypeSource {
+    var module: String? { debug.module.name }
+
+    func prototype(of name: String) -> TypeReference? { types?.function(named: name) }
+}

@@ -6,7 +6,7 @@ internal import DebugModel
 
 /// BTF as a source of types and of variables. References up to 2^32 are BTF ids; those beyond stand for types that
 /// the table of globals needs and BTF cannot name: a pointer to, or an array of, another one.
-final class KernelBTF: TypeSource, VariableSource {
+final class KernelBTF: TypeSource, VariableSource, PrototypeSource {
     let btf: BTFTypes
     private let symbols: any SymbolSource
     private let globals: [String: String]
@@ -28,6 +28,10 @@ final class KernelBTF: TypeSource, VariableSource {
     func find(_ kind: TypeKind, _ name: String) throws -> [TypeReference] { try btf.find(kind, name) }
 
     func names(_ kind: TypeKind) throws -> [String] { try btf.names(kind) }
+
+    var module: String? { nil }
+
+    func prototype(of name: String) -> TypeReference? { btf.function(named: name) }
 
     func load(_ reference: TypeReference, reserve: (TypeReference) -> TypeID) throws -> CType {
         let raw = reference.rawValue

@@ -3,6 +3,7 @@
 internal import Memory
 package import Bytes
 internal import DebugModel
+internal import Memory
 package import Pipeline
 package import Target
 

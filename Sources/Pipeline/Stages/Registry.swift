@@ -18,6 +18,7 @@ package enum GeneralStages {
         Max.self,
         MemberStage.self,
         Min.self,
+        RangeStage.self,
         Sort.self,
         Source.self,
         Sum.self,
