@@ -106,6 +106,10 @@ let package = Package(
             [
                 "Bytes", "DebugInfo", "DebugModel", "Memory", "Machine", "Dump", "Unwind", "Target", "Capabilities",
                 "Pipeline", "Commands", "LinuxKernel", "FixtureKit",
+            "MDB",
+            [
+                "Bytes", "DebugModel", "Memory", "Machine", "Target", "Unwind", "Capabilities", "Pipeline",
+                "FixtureKit", "Dump", "DebugInfo", "LinuxKernel", "Commands",
             ]),
         tests(
             "LinuxKernel",

@@ -20,8 +20,7 @@ struct WalkDCmd: DCmd {
     func run(_ call: Call) throws {
         let plain = name.split(separator: "`").last.map(String.init) ?? name
         guard let walk = call.context.catalog.walk(named: plain) else {
-            let names = call.context.catalog.walks.flatMap { [$0.name] + $0.aliases }
-            throw UsageError("unknown walk name: " + NearNames.unknown(plain, among: names))
+            throw UsageError("unknown walk name: \(Escaping.text(plain)); ::walkers lists them")
         }
         var texts = try words.map { try call.text($0) }
         // Behind the walker's own words stands the variable.

@@ -81,7 +81,7 @@ enum StackLines {
     }
 
     /// The symbol by the call that a return address belongs to, the offset by the address itself.
-    private static func name(_ frame: Frame, _ call: Call) -> String {
+    static func name(_ frame: Frame, _ call: Call) -> String {
         guard let (symbol, _) = call.names.nearest(frame.lookupAddress.rawValue) else {
             return "0x" + hex(frame.programCounter.rawValue)
         }

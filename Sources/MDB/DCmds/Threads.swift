@@ -153,7 +153,7 @@ struct CpuinfoDCmd: DCmd {
                     + " " + mode + String(repeating: " ", count: max(1, 7 - mode.count)) + name
             ]
             if switches.has("v"), let stack = try? source.stack(of: cpu.thread) {
-                lines += stack.frames.prefix(4).map { "      " + call.names.label($0.programCounter.rawValue) }
+                lines += stack.frames.prefix(4).map { "      " + StackLines.name($0, call) }
             }
             try call.out.record(
                 Record(
@@ -185,6 +185,9 @@ struct StacksDCmd: DCmd {
     /// The threads of each stack, in the order in which they were met.
     private final class Seen {
         var order: [[UInt64]] = []
+        /// The frames' names, and the symbols they are in.
+        var names: [[UInt64]: [String]] = [:]
+        var symbols: [[UInt64]: [Symbol]] = [:]
         var threads: [[UInt64]: [UInt64]] = [:]
         var hasInput = false
     }
@@ -212,7 +215,11 @@ struct StacksDCmd: DCmd {
         do {
             let stack = try StackLines.source(call).stack(of: VirtualAddress(thread))
             let key = stack.frames.map(\.programCounter.rawValue)
-            if seen.threads[key] == nil { seen.order.append(key) }
+            if seen.threads[key] == nil {
+                seen.order.append(key)
+                seen.names[key] = stack.frames.map { StackLines.name($0, call) }
+                seen.symbols[key] = stack.frames.compactMap { call.names.nearest($0.lookupAddress.rawValue)?.symbol }
+            }
             seen.threads[key, default: []].append(thread)
         } catch {
             call.context.gaps.note("the stack of 0x\(hex(thread))", error)
@@ -241,14 +248,15 @@ struct StacksDCmd: DCmd {
                     hex(thread, width: 16) + " " + state + String(repeating: " ", count: max(1, 17 - state.count))
                         + (index == 0 ? "\(shown.count)" : ""))
             }
-            lines += key.map { "                 " + call.names.label($0) } + [""]
+            let names = seen.names[key] ?? []
+            lines += names.map { "                 " + $0 } + [""]
             try call.out.record(
                 Record(
                     "stack_group",
                     [
                         Field("count", nil, .signed(Int64(shown.count))),
                         Field("threads", nil, .list(shown.map { .address($0) })),
-                        Field("frames", nil, .list(key.map { .text(call.names.label($0)) })),
+                        Field("frames", nil, .list(names.map { .text($0) })),
                     ], presentation: .block(lines)))
         }
     }
@@ -267,17 +275,17 @@ struct StacksDCmd: DCmd {
     }
 
     private func fits(_ frames: [UInt64], _ call: Call) throws -> Bool {
-        let symbols = frames.map { call.names.nearest($0 &- 1)?.symbol }
-        func has(_ letter: Character, _ test: (Symbol?, String) -> Bool) throws -> Bool? {
+        let symbols = seen.symbols[frames] ?? []
+        func has(_ letter: Character, _ test: (Symbol, String) -> Bool) throws -> Bool? {
             guard let wanted = try switches.value(letter).map(call.text) else { return nil }
             return symbols.contains { test($0, wanted) }
         }
-        if try has("c", { $0?.name == $1 }) == false { return false }
-        if try has("C", { $0?.name == $1 }) == true { return false }
-        if try has("m", { $0?.module == $1 || ($0?.module == nil && Names.kernelNames.contains($1)) }) == false {
+        if try has("c", { $0.name == $1 }) == false { return false }
+        if try has("C", { $0.name == $1 }) == true { return false }
+        if try has("m", { $0.module == $1 || ($0.module == nil && Names.kernelNames.contains($1)) }) == false {
             return false
         }
-        if try has("M", { $0?.module == $1 }) == true { return false }
+        if try has("M", { $0.module == $1 }) == true { return false }
         return true
     }
 }

@@ -133,7 +133,7 @@ struct Show {
         let types = value.target.types
         let element = try types.stripped(array.element).type
         let count = array.count ?? 0
-        if case .integer(let integer) = element, integer.encoding == .signedCharacter, count > 0,
+        if case .integer(let integer) = element, integer.name == "char", integer.size == 1, count > 0,
             let text = try text(value, count)
         {
             lines.append(head + "[ " + text + " ]" + suffix)
@@ -223,7 +223,7 @@ struct Show {
         let raw = try value.unsigned()
         var isField = false
         if case .memory(_, _?) = value.place { isField = true }
-        if integer.encoding == .signedCharacter, integer.size == 1, !isField {
+        if integer.name == "char", integer.size == 1, !isField {
             return "'" + Spelling.escaped(UInt8(truncatingIfNeeded: raw)) + "'"
         }
         if let special = Self.special(value, raw) { return special }

@@ -30,18 +30,15 @@ extension Call {
         guard case .text(let first)? = words.first else { return nil }
         var count = 1
         var name = first
-        if ["struct", "union", "enum", "unsigned", "signed", "long", "const", "volatile"].contains(first) {
+        if Self.typeWords.contains(first) {
+            var last = first
             while count < min(words.count, 6), case .text(let next) = words[words.startIndex + count] {
                 let joined = name + " " + next
-                if type(named: joined) != nil {
-                    name = joined
-                    count += 1
-                } else if ["struct", "union", "enum", "const", "volatile"].contains(where: { name.hasSuffix($0) }) {
-                    name = joined
-                    count += 1
-                } else {
-                    break
-                }
+                // A keyword is followed by its tag, whatever that is; other words go on as long as they make a type.
+                guard Self.keywords.contains(last) || type(named: joined) != nil else { break }
+                name = joined
+                last = next
+                count += 1
             }
         }
         while count < words.count, case .text(let stars) = words[words.startIndex + count],
@@ -57,6 +54,9 @@ extension Call {
         words.removeFirst(count)
         return found
     }
+
+    private static let keywords: Set<String> = ["struct", "union", "enum", "const", "volatile"]
+    private static let typeWords = keywords.union(["unsigned", "signed", "long", "short", "int", "char"])
 
     /// As `takeType`; throws when there is none.
     func requireType(_ words: inout ArraySlice<Argument>, _ name: String) throws -> TypeID {
