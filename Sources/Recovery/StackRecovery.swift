@@ -486,3 +486,14 @@ package final class StackRecovery {
     }
 }
 
+extension StackRecovery {
+    package func debugDump(_ index: Int) {
+        let c = context(index)
+        guard let p = c.point else { print("no point", c.code?.extent as Any); return }
+        print("EXTENT", c.code!.extent, "tracer", c.code!.tracer as Any, "escape", p.lowestEscape as Any)
+        func show(_ t: TermID) -> String { "\(p.terms[t])" }
+        for (o, s) in p.state.slots.sorted(by: { $0.key < $1.key }) { print("slot", o, s, show(s.term)) }
+        for r in 0..<16 { print("reg", name(RegisterNumber(UInt16(r))), show(p.state.registers[r])) }
+        for (k, v) in c.facts { print("fact", show(k), String(v.value, radix: 16), v.width, v.grade) }
+    }
+}
