@@ -141,13 +141,16 @@ package struct Manual: Sendable {
     package let needsInput: Bool
     /// Behind a bar it runs once for each item, the item's address standing as its last operand; it has no `receive`.
     package let takesOperand: Bool
+    /// All that follows it on the line is its own, bars too: it defines something.
+    package let takesLine: Bool
 
     package init(
         name: String, aliases: [String] = [], synopsis: String = "", summary: String, text: String = "",
         options: [Option] = [], examples: [Example], takesExpression: Bool = false, accepts: Flow = [],
         emits: Flow = .records, needsInput: Bool = false,
-        takesOperand: Bool = false
+        takesOperand: Bool = false, takesLine: Bool = false
     ) {
+        self.takesLine = takesLine
         self.takesOperand = takesOperand
         self.needsInput = needsInput
         self.name = name
