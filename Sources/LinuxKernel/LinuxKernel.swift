@@ -30,7 +30,10 @@ package final class LinuxKernel: Kernel {
     let ground: Ground
     let info: VMCoreInfo?
     package var capabilities: [any Capability] {
-        offered + [LinuxFrames(kernel: self), LinuxThreads(kernel: self), LinuxSystem(kernel: self)]
+        offered + [
+            LinuxFrames(kernel: self), LinuxThreads(kernel: self), LinuxSystem(kernel: self),
+            LinuxSummary(kernel: self),
+        ]
     }
     private let offered: [any Capability]
     private let taskTable = Mutex<TaskTable?>(nil)

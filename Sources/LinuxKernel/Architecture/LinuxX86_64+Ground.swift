@@ -29,14 +29,14 @@ extension LinuxX86_64 {
         }
         if info != nil { journal.note("VMCOREINFO does not lead to the kernel; looking for it in memory") }
         var found: Ground?
-        VMCoreInfo.search(memory) { place, info in
+        VMCoreInfo.search(memory, journal.progress) { place, info in
             guard let candidate = candidate(info, "a VMCOREINFO note in memory at \(place)") else { return false }
             found = settle(candidate, info, image, nil, memory, journal)
             return found != nil
         }
         if let found { return found }
         if let image {
-            searchBanner(image, memory) { candidate in
+            searchBanner(image, memory, journal.progress) { candidate in
                 found = settle(candidate, info, image, nil, memory, journal)
                 return found != nil
             }
@@ -44,13 +44,13 @@ extension LinuxX86_64 {
             throw OpeningError("the kernel of \(image.path) is not in this dump: its linux_banner is nowhere in memory")
         }
         // Free memory may hold the tables of an earlier kernel: only those are taken that lead to page tables.
-        let search = KallsymsSearch(memory: memory)
+        let search = KallsymsSearch(memory: memory, progress: journal.progress)
         var copies = 0
         search.find { symbols, place in
             journal.note(
                 "no note leads to the kernel; kallsyms in memory, its token table around \(place), in page \(search.pagesSeen) of those looked through"
             )
-            searchBanner(symbols, memory) { candidate in
+            searchBanner(symbols, memory, journal.progress) { candidate in
                 found = settle(candidate, info, image, symbols, memory, journal)
                 return found != nil
             }
@@ -142,13 +142,13 @@ extension LinuxX86_64 {
     /// Looks for the image's banner. The image moves by whole 2 MiB in virtual and physical memory, so that the
     /// banner keeps its place within its page: one comparison a page.
     private func searchBanner(
-        _ image: any KernelImage, _ memory: any PhysicalMemory, accept: (Candidate) -> Bool
+        _ image: any KernelImage, _ memory: any PhysicalMemory, _ progress: Progress, accept: (Candidate) -> Bool
     ) {
         guard let banner = image.address(of: "linux_banner"), let text = image.bytes(at: banner, count: 48)?.array,
             let base = image.address(of: "phys_base")
         else { return }
         let within = UInt64(banner.rawValue & 0xfff)
-        memory.forEachSavedPage { page in
+        memory.forEachSavedPage(progress) { page in
             let place = page.advanced(by: within & UInt64(memory.pageSize - 1))
             guard let found = try? memory.read(place, count: text.count), found.hasBytes(text) else { return true }
             // PA - (link address - imageMap) = offset + phys_base; the variable itself says which part is which.
@@ -167,7 +167,7 @@ extension LinuxX86_64 {
     /// Looks for the banner of a kernel of which only kallsyms is known: at its place within the page, the words
     /// that every banner begins with, and `phys_base` where it then must be.
     private func searchBanner(
-        _ symbols: Kallsyms, _ memory: any PhysicalMemory, accept: (Candidate) -> Bool
+        _ symbols: Kallsyms, _ memory: any PhysicalMemory, _ progress: Progress, accept: (Candidate) -> Bool
     ) {
         guard let banner = symbols.symbols(named: "linux_banner").first?.address,
             let variable = symbols.symbols(named: "phys_base").first?.address
@@ -175,7 +175,7 @@ extension LinuxX86_64 {
         let text = Array("Linux version ".utf8)
         // The image is linked at 16 MiB (CONFIG_PHYSICAL_START) above the map; what `_text` differs from it is KASLR's.
         let start = symbols.symbols(named: "_text").first?.address.rawValue ?? 0
-        memory.forEachSavedPage { page in
+        memory.forEachSavedPage(progress) { page in
             let place = page.advanced(by: banner.rawValue & UInt64(memory.pageSize - 1))
             guard let found = try? memory.read(place, count: text.count), found.hasBytes(text) else { return true }
             let physicalBase = place.rawValue &- (banner.rawValue &- Self.imageMap)

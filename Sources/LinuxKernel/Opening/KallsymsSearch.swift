@@ -15,6 +15,7 @@
 internal import Bytes
 internal import DebugInfo
 internal import Memory
+internal import Target
 
 final class KallsymsSearch {
     private let memory: any PhysicalMemory
@@ -32,7 +33,12 @@ final class KallsymsSearch {
     /// Why the search ended early.
     private(set) var remark: String?
 
-    init(memory: any PhysicalMemory) { self.memory = memory }
+    private let progress: Progress
+
+    init(memory: any PhysicalMemory, progress: Progress = .none) {
+        self.memory = memory
+        self.progress = progress
+    }
 
     /// Calls `accept` with each set of tables that hold together, and where, until it returns true; those in pages
     /// before `start` are left out. Memory may hold an earlier kernel's tables, and copies: the caller verifies.
@@ -41,7 +47,7 @@ final class KallsymsSearch {
     ) {
         var tail: [UInt8] = []
         var expected: PhysicalAddress?
-        memory.forEachSavedPage { base in
+        memory.forEachSavedPage(progress) { base in
             guard base.advanced(by: UInt64(memory.pageSize)) > start else { return true }
             guard let page = try? memory.page(containing: base).bytes else {
                 expected = nil

@@ -3,6 +3,7 @@
 internal import Bytes
 internal import DebugModel
 internal import Memory
+internal import Target
 
 /// The lines of VMCOREINFO (kernel/vmcore_info.c; kernel/crash_core.c before 6.9). Bases differ by kind: SYMBOL and
 /// KERNELOFFSET are hexadecimal without a prefix, the others decimal and NUMBER may be negative or, for some,
@@ -73,8 +74,10 @@ extension VMCoreInfo {
 
     /// Finds notes in memory itself, for dumps that do not carry one. The kernel keeps it at the start of a page.
     /// Free memory can hold that of an earlier kernel: callers verify what it says. Stops when `accept` says so.
-    static func search(_ memory: any PhysicalMemory, accept: (PhysicalAddress, VMCoreInfo) -> Bool) {
-        memory.forEachSavedPage { base in
+    static func search(
+        _ memory: any PhysicalMemory, _ progress: Progress = .none, accept: (PhysicalAddress, VMCoreInfo) -> Bool
+    ) {
+        memory.forEachSavedPage(progress) { base in
             guard let page = try? memory.page(containing: base).bytes, page.hasBytes([11, 0, 0, 0]),
                 page.hasBytes([0, 0, 0, 0], at: 8), page.hasBytes(noteName, at: 12),
                 page.hasBytes(Array("OSRELEASE=".utf8), at: 24),
@@ -87,12 +90,16 @@ extension VMCoreInfo {
 
 extension PhysicalMemory {
     /// Every page that the dump holds, in order, until `body` returns false.
-    func forEachSavedPage(_ body: (PhysicalAddress) -> Bool) {
+    func forEachSavedPage(_ progress: Progress = .none, _ body: (PhysicalAddress) -> Bool) {
+        var seen: UInt64 = 0
         var next = PhysicalAddress(0)
         while let range = nextSaved(from: next) {
             var base = range.lowerBound.pageStart(pageSize)
             while base < range.upperBound {
                 guard body(base) else { return }
+                seen += 1
+                // Every 16 MiB, with pages of 4 KiB.
+                if seen % 4096 == 0 { progress.report("looking for the kernel in memory, pages", seen) }
                 let (following, overflow) = base.rawValue.addingReportingOverflow(UInt64(pageSize))
                 if overflow { return }
                 base = PhysicalAddress(following)
