@@ -29,8 +29,9 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2")
     ],
     targets: [
-        // C libraries and the one C file of ours, each behind one wrapper.
+        // C libraries and the C files of ours, each behind one wrapper.
         .target(name: "CMapping"),
+        .target(name: "CLineEdit", linkerSettings: [.linkedLibrary("edit")]),
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
         .systemLibrary(name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"])]),
         .systemLibrary(name: "CCapstone", pkgConfig: "capstone", providers: [.apt(["libcapstone-dev"])]),
@@ -63,6 +64,7 @@ let package = Package(
             "Commands", ["Bytes", "DebugModel", "Memory", "Machine", "Unwind", "Target", "Capabilities", "Pipeline"]),
         layer(
             "MDB", ["Bytes", "DebugModel", "Memory", "Machine", "Unwind", "Target", "Capabilities", "Pipeline"]),
+        layer(
             "DDB", ["Bytes", "DebugModel", "Memory", "Machine", "Unwind", "Target", "Capabilities", "Pipeline"]),
         layer(
             "LinuxKernel",
@@ -76,8 +78,7 @@ let package = Package(
             name: "inquest",
             dependencies: [
                 "Bytes", "DebugModel", "ELF", "Memory", "Dump", "DebugInfo", "Machine", "Unwind", "Target",
-                "Capabilities", "Pipeline", "Commands", "MDB", "LinuxKernel", "Rendering",
-                "Capabilities", "Pipeline", "Commands", "DDB", "LinuxKernel", "Rendering",
+                "Capabilities", "Pipeline", "Commands", "DDB", "MDB", "LinuxKernel", "Rendering", "CLineEdit",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: settings),
@@ -106,6 +107,8 @@ let package = Package(
             [
                 "Bytes", "DebugInfo", "DebugModel", "Memory", "Machine", "Dump", "Unwind", "Target", "Capabilities",
                 "Pipeline", "Commands", "LinuxKernel", "FixtureKit",
+            ]),
+        tests(
             "MDB",
             [
                 "Bytes", "DebugModel", "Memory", "Machine", "Target", "Unwind", "Capabilities", "Pipeline",
@@ -126,6 +129,13 @@ let package = Package(
                 "inquest", "FixtureKit", "Bytes", "DebugInfo", "DebugModel", "Memory", "Machine", "Target",
                 "Capabilities",
                 "Pipeline",
+            ],
+            swiftSettings: settings),
+        // What stands between a session and a terminal; Tests/Terminal/ has what needs a real one.
+        .testTarget(
+            name: "TerminalTests",
+            dependencies: [
+                "inquest", "FixtureKit", "Bytes", "Capabilities", "DebugModel", "Pipeline", "Rendering", "Target",
             ],
             swiftSettings: settings),
         .testTarget(

@@ -99,7 +99,7 @@ package struct Unwinder: Sendable {
         switch row?.kind {
         case .registers: Frame.Exception(isPartial: false)
         case .partialRegisters: Frame.Exception(isPartial: true)
-        case .call, .end, nil: nil
+        case .call, .framePointer, .end, nil: nil
         }
     }
 
@@ -107,7 +107,7 @@ package struct Unwinder: Sendable {
     private func saved(
         _ row: UnwindRow?, _ registers: Registers, _ frameAddress: VirtualAddress?
     ) -> [RegisterNumber: VirtualAddress] {
-        guard let row, let frameAddress, row.kind == .call else { return [:] }
+        guard let row, let frameAddress, row.kind == .call || row.kind == .framePointer else { return [:] }
         var saved: [RegisterNumber: VirtualAddress] = [:]
         for (number, rule) in row.registers {
             let target = number == row.returnAddress ? machine.layout.programCounter : number

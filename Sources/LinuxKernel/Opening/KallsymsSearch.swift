@@ -15,6 +15,7 @@
 internal import Bytes
 internal import DebugInfo
 internal import Memory
+internal import Target
 
 final class KallsymsSearch {
     private let memory: any PhysicalMemory
@@ -33,14 +34,19 @@ final class KallsymsSearch {
     private var tail: [UInt8] = []
     private var expected: PhysicalAddress?
 
-    init(memory: any PhysicalMemory) { self.memory = memory }
+    private let progress: Progress
+
+    init(memory: any PhysicalMemory, progress: Progress = .none) {
+        self.memory = memory
+        self.progress = progress
+    }
 
     /// Calls `accept` with each set of tables that hold together, and where, until it returns true; those in pages
     /// before `start` are left out. Memory may hold an earlier kernel's tables, and copies: the caller verifies.
     func find(
         from start: PhysicalAddress = PhysicalAddress(0), accept: (_ symbols: Kallsyms, PhysicalAddress) -> Bool
     ) {
-        memory.forEachSavedPage { base in
+        memory.forEachSavedPage(progress) { base in
             guard base.advanced(by: UInt64(memory.pageSize)) > start else { return true }
             guard let page = try? memory.page(containing: base).bytes else { return true }
             return !look(at: page, base, accept: accept)

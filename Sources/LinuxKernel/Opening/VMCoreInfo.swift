@@ -3,6 +3,7 @@
 internal import Bytes
 internal import DebugModel
 internal import Memory
+internal import Target
 
 /// The lines of VMCOREINFO (kernel/vmcore_info.c; kernel/crash_core.c before 6.9). Bases differ by kind: SYMBOL and
 /// KERNELOFFSET are hexadecimal without a prefix, the others decimal and NUMBER may be negative or, for some,
@@ -84,12 +85,19 @@ extension VMCoreInfo {
 
 extension PhysicalMemory {
     /// Every page that the dump holds from `start` on, in order, until `body` returns false.
-    func forEachSavedPage(from start: PhysicalAddress = PhysicalAddress(0), _ body: (PhysicalAddress) -> Bool) {
+    func forEachSavedPage(
+        from start: PhysicalAddress = PhysicalAddress(0), _ progress: Progress = .none,
+        _ body: (PhysicalAddress) -> Bool
+    ) {
+        var seen: UInt64 = 0
         var next = start
         while let range = nextSaved(from: next) {
             var base = range.lowerBound.pageStart(pageSize)
             while base < range.upperBound {
                 guard body(base) else { return }
+                seen += 1
+                // Every 16 MiB, with pages of 4 KiB.
+                if seen % 4096 == 0 { progress.report("looking for the kernel in memory, pages", seen) }
                 let (following, overflow) = base.rawValue.addingReportingOverflow(UInt64(pageSize))
                 if overflow { return }
                 base = PhysicalAddress(following)
