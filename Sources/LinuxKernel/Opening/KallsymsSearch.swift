@@ -9,11 +9,14 @@
 //   until 6.3   offsets, relative_base, num_syms, names, markers, [seqs_of_names], token_table, token_index
 //   since 6.4   num_syms, names, markers, token_table, token_index, offsets, relative_base, seqs_of_names
 //
+// and since 7.0 (a081b5789255) as since 6.4, without relative_base.
+//
 // Every label is aligned to 8 bytes. A number of symbols is believed when that many names, read from behind it, end
 // where markers begin that count them.
 
 internal import Bytes
 internal import DebugInfo
+internal import DebugModel
 internal import Memory
 internal import Target
 
@@ -224,10 +227,29 @@ final class KallsymsSearch {
                     tables.relativeBase = relative
                     if let symbols = try? Kallsyms(tables), symbols.remarks.isEmpty { return symbols }
                 }
+                if let symbols = placeRelative(tables, behind) { return symbols }
             }
             at -= 8
         }
         return nil
+    }
+
+    /// Tables without a base, whose offsets count from their own places. The image is one piece of physical memory, so
+    /// that they lead to physical places as well as to virtual ones: to `phys_base`, which tells one from the other.
+    private func placeRelative(_ tables: KallsymsTables, _ offsets: PhysicalAddress) -> Kallsyms? {
+        guard let bytes = read(offsets, UInt64(tables.count) * 4) else { return nil }
+        var tables = tables
+        tables.offsets = bytes
+        tables.offsetsAddress = VirtualAddress(offsets.rawValue)
+        guard let physical = try? Kallsyms(tables), physical.remarks.isEmpty,
+            let variable = physical.symbols(named: "phys_base").first?.address,
+            let text = physical.symbols(named: "_text").first?.address,
+            let base = try? memory.word(at: PhysicalAddress(variable.rawValue))
+        else { return nil }
+        let shift = LinuxX86_64.imageMap &- base
+        guard (text.rawValue &+ shift) & 0xfff == 0, text.rawValue &+ shift >= LinuxX86_64.imageMap else { return nil }
+        tables.offsetsAddress = VirtualAddress(offsets.rawValue &+ shift)
+        return try? Kallsyms(tables)
     }
 
     /// Where `count` names from `start` end, if markers follow them; nil otherwise. Both ways of writing lengths.
