@@ -6,11 +6,13 @@ package enum LinuxCommands {
     package static let all: [any Stage.Type] = [
         Bt.self,
         Down.self,
+        Files.self,
         Foreach.self,
         FrameStage.self,
         Locals.self,
         Log.self,
         Mod.self,
+        Mounts.self,
         Ps.self,
         Regs.self,
         Report.self,
@@ -18,6 +20,7 @@ package enum LinuxCommands {
         Slabs.self,
         Sys.self,
         Tree.self,
+        VirtualMemory.self,
         Up.self,
     ]
 }
