@@ -7,11 +7,13 @@ package enum LinuxCommands {
         Bt.self,
         CheckText.self,
         Down.self,
+        Files.self,
         Foreach.self,
         FrameStage.self,
         Locals.self,
         Log.self,
         Mod.self,
+        Mounts.self,
         Ps.self,
         Regs.self,
         Report.self,
@@ -19,6 +21,7 @@ package enum LinuxCommands {
         Slabs.self,
         Sys.self,
         Tree.self,
+        VirtualMemory.self,
         Up.self,
     ]
 }
