@@ -25,7 +25,7 @@ package struct Locals: Stage {
         options: [
             .init("-a", nil, "every frame of the stack"), .init("-p", nil, "parameters alone"),
             .init("-g", nil, "the steps by which each value was found"),
-            .init("-f", "N", "frame N, numbered as bt does"), .init("-D", nil, "d"),
+            .init("-f", "N", "frame N, numbered as bt does"),
         ],
         examples: [
             .init("locals -a 1", "all variables of the stack of pid 1"),
@@ -54,7 +54,6 @@ package struct Locals: Stage {
             var number = 0
             let wanted = frame ?? (arguments.has("-a") ? nil : context.session.focus.frame)
             for index in stack.stack.frames.indices {
-                if arguments.has("-D") { values.debug(index) }
                 let count = listing.functions(ofFrame: index)
                 let range = number..<(number + count)
                 number += count

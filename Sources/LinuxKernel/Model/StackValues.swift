@@ -75,7 +75,6 @@ package struct StackValues {
         return FrameValues(functions: functions, jumpedThrough: jumped, isAmbiguous: chain == .several)
     }
 
-    package func debug(_ i: Int) { recovered.debugDump(i) }
     /// The steps by which a value was found.
     package func steps(_ derivation: Derivation) -> [String] { recovered.steps(derivation) }
 
