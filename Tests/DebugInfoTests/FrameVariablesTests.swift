@@ -38,7 +38,9 @@ struct FrameVariablesTests {
             let parameter = try #require(function.variables.first)
             #expect(parameter.name == "a")
             #expect(parameter.isParameter)
-            if case .expression(let place)? = parameter.locationAtEntry { #expect(place == [Self.rdi]) } else {
+            if case .expression(let place)? = parameter.locationAtEntry {
+                #expect(place == [Self.rdi])
+            } else {
                 Issue.record("the parameter is nowhere at the entry")
             }
             for scope in scopes {

@@ -55,8 +55,10 @@ struct LocationTests {
         #expect(number([.constant(6), .constant(7), .binary(.multiply), .stackValue]) == 42)
         #expect(number([.constant(1), .constant(2), .swap, .binary(.minus), .stackValue]) == 1)
         #expect(number([.constant(.max), .convert(size: 4, signed: true, keepsBits: false), .stackValue]) == .max)
-        #expect(number([.constant(0xffff_ffff), .convert(size: 4, signed: true, keepsBits: false), .stackValue]) == .max)
-        #expect(number([.constant(1), .branch(to: 3, conditional: true), .constant(9), .constant(5), .stackValue]) == 5)
+        #expect(
+            number([.constant(0xffff_ffff), .convert(size: 4, signed: true, keepsBits: false), .stackValue]) == .max)
+        #expect(
+            number([.constant(1), .branch(to: 3, conditional: true), .constant(9), .constant(5), .stackValue]) == 5)
     }
 
     @Test("a place in the frame is the variable itself; a pointer followed is re-read") func places() {
@@ -81,7 +83,9 @@ struct LocationTests {
             .register(X86_64.rbx), .piece(bits: 16, offset: 0), .constant(0x0807), .stackValue,
             .piece(bits: 16, offset: 0),
         ])
-        if case .bytes(let bytes)? = whole?.value?.content { #expect(bytes == [0, 0x40, 7, 8]) } else {
+        if case .bytes(let bytes)? = whole?.value?.content {
+            #expect(bytes == [0, 0x40, 7, 8])
+        } else {
             Issue.record("\(String(describing: whole))")
         }
         #expect(now([.register(X86_64.rbx), .piece(bits: 16, offset: 0), .piece(bits: 16, offset: 0)])?.value == nil)
@@ -90,7 +94,8 @@ struct LocationTests {
     @Test(
         "a broken expression is absent with its reason",
         arguments: [
-            [LocationOperation.stackValue], [.binary(.plus)], [.branch(to: 0, conditional: false)], [.unsupported(0xe0)],
+            [LocationOperation.stackValue], [.binary(.plus)], [.branch(to: 0, conditional: false)],
+            [.unsupported(0xe0)],
             [.constant(1), .constant(0), .binary(.divide), .stackValue], [.pick(index: 3)], [.implicitPointer],
         ])
     func broken(_ operations: [LocationOperation]) {

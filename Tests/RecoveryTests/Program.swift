@@ -41,7 +41,9 @@ struct Program: CodeLayout {
         functions.flatMap { function in
             function.bytes.indices.dropLast(4).compactMap { index -> VirtualAddress? in
                 guard function.bytes[index] == 0xe9 else { return nil }
-                let distance = (1...4).reduce(UInt32(0)) { $0 | UInt32(function.bytes[index + $1]) << UInt32(8 * ($1 - 1)) }
+                let distance = (1...4).reduce(UInt32(0)) {
+                    $0 | UInt32(function.bytes[index + $1]) << UInt32(8 * ($1 - 1))
+                }
                 let end = function.entry + UInt64(index + 5)
                 let target = end &+ UInt64(bitPattern: Int64(Int32(bitPattern: distance)))
                 return target == entry.rawValue ? VirtualAddress(function.entry + UInt64(index)) : nil
@@ -113,7 +115,8 @@ func recovered(
 extension StackRecovery {
     /// The number that a register held at the entry of a frame, and its grade.
     func entry(_ number: RegisterNumber, _ frame: Int) -> Told? {
-        guard let value = registerAtEntry(number, of: frame), case .number(let content, let width) = value.content else {
+        guard let value = registerAtEntry(number, of: frame), case .number(let content, let width) = value.content
+        else {
             return nil
         }
         return Told(value: content, width: width, grade: value.grade)

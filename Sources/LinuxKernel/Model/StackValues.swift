@@ -75,6 +75,9 @@ package struct StackValues {
         return FrameValues(functions: functions, jumpedThrough: jumped, isAmbiguous: chain == .several)
     }
 
+    /// How a function is named, by its entry.
+    package func name(_ entry: VirtualAddress) -> String { kernel.model.symbols.describe(entry) ?? "\(entry)" }
+
     /// The steps by which a value was found.
     package func steps(_ derivation: Derivation) -> [String] { recovered.steps(derivation) }
 
