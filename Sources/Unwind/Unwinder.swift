@@ -99,7 +99,7 @@ package struct Unwinder: Sendable {
         switch row?.kind {
         case .registers: Frame.Exception(isPartial: false)
         case .partialRegisters: Frame.Exception(isPartial: true)
-        case .call, .end, nil: nil
+        case .call, .framePointer, .end, nil: nil
         }
     }
 

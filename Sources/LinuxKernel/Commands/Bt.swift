@@ -74,8 +74,15 @@ struct StackOutput {
     private let context: Context
     private let separateLines: Bool
     private let showsMemory: Bool
+    private let showsArguments: Bool
+    private let showsSteps: Bool
 
-    init(_ kernel: LinuxKernel, _ context: Context, separateLines: Bool = false, memory: Bool = false) {
+    init(
+        _ kernel: LinuxKernel, _ context: Context, separateLines: Bool = false, memory: Bool = false,
+        arguments: Bool = false, steps: Bool = false
+    ) {
+        showsArguments = arguments
+        showsSteps = steps
         self.kernel = kernel
         self.context = context
         self.separateLines = separateLines
@@ -97,6 +104,8 @@ struct StackOutput {
             }
             let identifier = kernel.capability((any AddressIdentifier).self)
             let words = FrameWords(listing, showsMemory ? FrameMemory(kernel.model, task, identifier) : nil)
+            let values = FrameArguments(
+                listing, showsArguments ? StackValues(listing, kernel) : nil, steps: showsSteps)
             try emit(
                 .record(
                     Record(

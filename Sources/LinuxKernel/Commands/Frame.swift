@@ -100,7 +100,7 @@ enum FrameMove {
         // The memory of an inlined function is that of the function that it is inlined into.
         let holder = listing.frames.lastIndex { $0.index == listing.frames[number].index } ?? number
         let arguments = FrameArguments(
-            listing, StackValues(listing.stack, kernel), steps: variables, only: number)
+            listing, StackValues(listing, kernel), steps: variables, only: number)
         let fields =
             StackOutput.identity(task) + arguments.fields + [Field("frame", nil, .record(listing.record(number)))]
         try emit(
