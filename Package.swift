@@ -99,6 +99,7 @@ let package = Package(
         tests("DebugInfo", ["Bytes", "Codecs", "DebugModel", "ELF", "FixtureKit"]),
         tests("Machine", ["Bytes", "DebugInfo", "DebugModel", "ELF", "Memory", "FixtureKit"]),
         tests("Unwind", ["Bytes", "DebugModel", "Memory", "Machine", "FixtureKit"]),
+        tests("Recovery", ["Bytes", "DebugModel", "Memory", "Machine", "Unwind", "FixtureKit"]),
         tests("Target", ["Bytes", "DebugModel", "Memory", "Machine", "Unwind", "FixtureKit"]),
         tests("Pipeline", ["Bytes", "DebugModel", "Memory", "Machine", "Target", "Capabilities"]),
         tests("Commands", ["Bytes", "DebugModel", "Memory", "Target", "Capabilities", "Pipeline", "FixtureKit"]),

@@ -5,6 +5,7 @@ package import Pipeline
 package enum Commands {
     package static let all: [any Stage.Type] = [
         Dis.self,
+        Lines.self,
         List.self,
         Print.self,
         Ptov.self,

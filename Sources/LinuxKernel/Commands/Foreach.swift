@@ -51,7 +51,8 @@ package struct Foreach: Stage {
             try list(tasks, kernel, context, emit)
         } else if command == ["bt"] {
             let reader = StackReader(kernel)
-            for task in tasks { try StackOutput.emit(task, kernel, context, emit) { try reader.stack(of: task) } }
+            let output = StackOutput(kernel, context, arguments: true)
+            for task in tasks { try output.emit(task, emit) { try reader.stack(of: task) } }
         } else {
             for task in tasks { try run(command, task.address, isTask: true, context, emit) }
         }

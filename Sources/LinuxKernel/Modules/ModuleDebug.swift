@@ -179,6 +179,12 @@ extension ModuleDebug: FrameSource {
     }
 }
 
+extension ModuleDebug {
+    func places(inFile name: String, line: Int) throws -> [LinePlace] {
+        try sources?.code?.places(inFile: name, line: line) ?? []
+    }
+}
+
 extension ModuleDebug: CodeImage {
     var offset: UInt64 { 0 }
 
