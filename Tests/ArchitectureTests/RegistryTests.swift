@@ -18,6 +18,7 @@ import Testing
         Rule(conformance: "Machine", folder: "Sources/Machine/", list: "Sources/Machine/Registry.swift"),
         Rule(conformance: "Stage", folder: "Sources/Commands/", list: "Sources/Commands/Registry.swift"),
         Rule(conformance: "Stage", folder: "Sources/LinuxKernel/", list: "Sources/LinuxKernel/Commands/Registry.swift"),
+        Rule(conformance: "DCmd", folder: "Sources/MDB/", list: "Sources/MDB/DCmds/Registry.swift"),
         Rule(conformance: "Kernel", folder: "Sources/LinuxKernel/", list: "Sources/inquest/Opening.swift"),
     ])
     func everyConformingTypeIsInItsList(rule: Rule) {

@@ -89,7 +89,7 @@ struct PrintfDCmd: DCmd {
         var object: Value?
         if let type = try call.takeType(&words) {
             object = Value(target: call.target, type: type, place: .memory(VirtualAddress(call.address)))
-        } else if words.contains(where: { $0 != .text(".") }) {
+        } else if words.contains(where: Self.needsObject) {
             object = Value(
                 target: call.target, type: try call.typeAtAddress(), place: .memory(VirtualAddress(call.address)))
         }
@@ -109,6 +109,12 @@ struct PrintfDCmd: DCmd {
                 try call.out.write(isLeft ? text + fill : fill + text)
             }
         }
+    }
+
+    /// Whether a word names a member; dot and `$[...]` are values by themselves.
+    private static func needsObject(_ word: Argument) -> Bool {
+        if case .text(let text) = word { return text != "." }
+        return false
     }
 
     private func text(_ word: Argument, _ letter: Character, _ object: Value?, _ call: Call) throws -> String {

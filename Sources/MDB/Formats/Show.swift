@@ -88,7 +88,7 @@ struct Show {
             default: lines.append(head + (try scalar(value)) + suffix)
             }
         } catch {
-            gaps.append((prefix + name, "\(error)"))
+            gaps.append((name.isEmpty ? prefix : name, "\(error)"))
             lines.append(head + "<unreadable: \(error)>" + suffix)
         }
     }
