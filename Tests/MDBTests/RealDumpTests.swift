@@ -39,7 +39,8 @@ private enum Real {
     static func run(_ lines: String...) throws -> [String] {
         let dialect = MDB()
         let context = Context(
-            kernel: try kernel(), catalog: Catalog([Commands.all, LinuxCommands.all]), gaps: Gaps(), journal: Journal(),
+            kernel: try kernel(), catalog: Catalog([Commands.all, LinuxCommands.all], walks: LinuxWalks.all),
+            gaps: Gaps(), journal: Journal(),
             session: SessionState(dialects: [dialect], dialect: "mdb", allowsShell: true))
         let outlet = Collector()
         for line in lines {
@@ -94,6 +95,14 @@ struct RealDumpTests {
         let walked = try Real.run(
             "init_task+\(offset)::list struct list_head next | ::map .-\(offset) | ::print struct task_struct pid")
         #expect(walked.filter { $0.hasPrefix("pid = ") }.count == leaders + 1)
+    }
+
+    @Test func whatAWalkerGivesKeepsItsType() throws {
+        let names = try Real.kernel().tasks().tasks.map { "comm = [ \"\(try $0.comm)\" ]" }
+        #expect(try Real.run("::walk task | ::print comm").sorted() == names.sorted())
+        #expect(try Real.run("::walk task | ::printf \"%d\\n\" pid").count == names.count)
+        #expect(try Real.run("::walk task | ::head -1 | ::print parent | ::print comm").count == 1)
+        #expect(try Real.run("::walk task t | ::eval \"<t::print struct task_struct comm\"").count == names.count)
     }
 
     @Test func everyStackIsCountedOnce() throws {

@@ -43,10 +43,10 @@ let typeRows: [Row] = [
     row("1.6", "\(at)::print -T struct node id", "int id = 0x1"),
     row(
         "1.6", "\(at)::print -t struct node name next", "char [8] name = [ \"n1\" ]",
-        "struct node * next = 0xffff888000100110"),
+        "struct node *next = 0xffff888000100110"),
     row(
         "1.6", "\(at)::print -t struct list_head", "struct list_head {",
-        "    struct list_head * next = 0xffff888000100110", "    struct list_head * prev = 0x200000001", "}"),
+        "    struct list_head *next = 0xffff888000100110", "    struct list_head *prev = 0x200000001", "}"),
     row(
         "1.6", "\(at)::print -d struct node id s stamp small", "id = 0t1", "s = -0t2", "stamp = 2013 Jul 10 23:36:02",
         "small = 0t42"),

@@ -53,7 +53,10 @@ struct Show {
             if let bits, bits.offset != 0 { head += ".\(bits.offset)" }
             head += " "
         }
-        if options.types { head += type(of: value) + " " }
+        if options.types {
+            let type = type(of: value)
+            head += type + (type.hasSuffix("*") ? "" : " ")
+        }
         return head + name + (name.isEmpty ? "" : " = ")
     }
 
