@@ -2,6 +2,8 @@
 
 import Testing
 
+@testable import MDB
+
 /// One row. `lines` are typed one after another into a new session.
 struct Row: Sendable, CustomTestStringConvertible {
     let section: String

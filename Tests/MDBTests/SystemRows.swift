@@ -20,7 +20,7 @@ let symbolRows: [Row] = [
         "1.6", "::nm -hx -f sz,shndx,oth,ctype,name -t objt -g ! x", "!  x",
         "0x0000000000000020|1       |0x0  |long unsigned int [4]   |words",
         "0x0000000000000040|1       |0x0  |<unknown type>          |bytes",
-        "0x0000000000000008|1       |0x0  |struct node *           |head",
+        "0x0000000000000010|1       |0x0  |struct node *           |head",
         "0x0000000000000010|1       |0x0  |struct list_head        |ring"),
     row(
         "1.6", "::nm -p -t func", "0xffffffff81000000::nmadd -f -s 0x40 first",
@@ -28,8 +28,7 @@ let symbolRows: [Row] = [
     row("1.6", "::nm -hu"), row("1.6", "::nm -hD"),
     row("1.6", "words+8::nm -h -f val,name", "0xffffffff81800000|words"),
     row(
-        "1.6", "::nm frob", "Value              Size               Type  Bind  Other Shndx    Name",
-        "error: no object frob has symbols"),
+        "1.6", "::nm frob", "error: no object frob has symbols"),
     row("1.6", "::nm -f frob", "error: ::nm: no column frob"),
     row("1.6", "::nm -t frob", "error: ::nm: no symbol type frob"),
     row("1.6", "::nm -t func | =p", "                first", "                second", "                third"),
@@ -77,7 +76,11 @@ let symbolRows: [Row] = [
     row("1.6", "first::dis -f -n 1", "first:                          push  %rbp"),
     row(
         "1.6", "first+4::dis -w -n 1", "first+1:                        mov   %rsp,%rbp",
-        "first+4:                        call  0xffffffff81000080 <third>"),
+        "first+4:                        call  0xffffffff81000080 <third>",
+        "first+9:                        lea   0x7ffff0(%rip),%rax"),
+    row(
+        "1.6", "second::dis -w -n 1", "first+0x3f:                     nop", "second:                         nop",
+        "second+1:                       nop"),
     part(
         "1.6", "first+4::dis", "first:                          push  %rbp",
         "first+4:                        call  0xffffffff81000080 <third>", "first+0x12:                     ret"),
@@ -100,7 +103,7 @@ let systemRows: [Row] = [
         "ffffffff81800020:  48656c6c 6f0a0077 6f72096c 64000000  Hello..wor.ld..."),
     row(
         "1.6", "bytes+4::dump -t -l 2", "                    0 1 2 3 \\/ 5 6 7  8 9 a b  c d e f  0123v56789abcdef",
-        "ffffffff81800020:           6f0a                                o."),
+        "ffffffff81800020:           6f0a" + String(repeating: " ", count: 28) + "o."),
     row(
         "1.6", "bytes+4::dump -u", "                   \\/ 5 6 7  8 9 a b  c d e f  0 1 2 3  v56789abcdef0123",
         "ffffffff81800024:  6f0a0077 6f72096c 64000000 0000c03f  o..wor.ld......?"),
@@ -141,23 +144,23 @@ let systemRows: [Row] = [
     row("1.6", "first::vtop | =X", "                1000000"),
     row("1.6", "1000::vtop", "error: failed to get physical mapping: 0x1000 is not mapped: the level 4 entry is 0x0"),
     row("1.6", "first::vtop -a 0", "error: this kernel offers no memory of processes"),
-    row("1.6", "$c", "first+4()", "third()"), row("1.6", "::stack", "first+4()", "third()"),
-    row("1.6", "$c 3", "first+4()", "third()"),
-    row("1.6", "$C", "ffff888000300010 first+4()", "ffff888000300030 " + "third()"),
+    row("1.6", "$c", "first+4()", "second+0x40()"), row("1.6", "::stack", "first+4()", "second+0x40()"),
+    row("1.6", "$c 3", "first+4()", "second+0x40()"),
+    row("1.6", "$C", "ffff888000300010 first+4()", "ffff888000300030 " + "second+0x40()"),
     row(
-        "1.6", "ffff888000100000::stack", "first+4()", "third()",
+        "1.6", "ffff888000100000::stack", "first+4()", "second+0x40()",
         "gap: the rest of the stack of 0xffff888000100000: no rule for it"),
     row("1.6", "ffff888000100220::stack", "error: the stack of 0xffff888000100220 cannot be followed: it has exited"),
     row("1.6", "$c | =p", "                first+4", "                third"),
-    row("1.6", "::stackregs", "first+4()", "third()"),
+    row("1.6", "::stackregs", "first+4()", "second+0x40()"),
     row(
         "1.8", "ffff888000100110::findstack", "stack pointer for thread ffff888000100110: unknown", "  first+4()",
-        "  " + "third()"),
+        "  " + "second+0x40()"),
     row(
         "1.8", "ffff888000100110::findstack -v", "stack pointer for thread ffff888000100110: unknown",
-        "  ffff888000300010 first+4()", "  ffff888000300030 " + "third()"),
-    row("1.6", "::cpustack", "first+4()", "third()"),
-    row("1.6", "::cpustack -v -c 1", "ffff888000300010 first+4()", "ffff888000300030 " + "third()"),
+        "  ffff888000300010 first+4()", "  ffff888000300030 " + "second+0x40()"),
+    row("1.6", "::cpustack", "first+4()", "second+0x40()"),
+    row("1.6", "::cpustack -v -c 1", "ffff888000300010 first+4()", "ffff888000300030 " + "second+0x40()"),
     row("1.6", "::cpustack -c 7", "error: there is no CPU 7"),
     row("1.6", "0::cpuregs", "error: the dump has no registers of CPU 0"),
     part(
@@ -174,7 +177,7 @@ let systemRows: [Row] = [
     part("1.8", "::cpuinfo -v", "  1 ffff888000100110 kernel ?", "      first+4"),
     row(
         "1.8", "::stacks", "THREAD           STATE            COUNT", "ffff888000100000 ?                2",
-        "                 first+4", "                 " + "third", "",
+        "                 first+4", "                 second+0x40", "",
         "gap: the stack of 0xffff888000100220: it has exited"),
     row(
         "1.8", "::stacks -c nosuch", "THREAD           STATE            COUNT",
@@ -223,7 +226,7 @@ let systemRows: [Row] = [
     part("1.8", "::help print", "NAME", "  ::print - print the contents of a data structure", "SYNOPSIS"),
     part("1.8", "$?", "Each statement is [address][,count]command [| command ...] [! shell command]."),
     row("1.8", "::help nodes", "nodes - the nodes"), row("1.8", "::help frob", "error: unknown command: frob"),
-    part("1.8", "::help ::ps", "NAME"),
+    part("1.8", "::help ::ps", "ps - processes"),
     row("1.8", "::which print nodes", "print is a dcmd of mdb", "nodes is a walker"),
     row("1.8", "::whence ps", "ps is a command of this debugger"),
     row("1.8", "::version", "mdb's language, as Inquest speaks it; x86_64 instructions in AT&T notation"),

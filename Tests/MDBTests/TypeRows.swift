@@ -25,7 +25,7 @@ let typeRows: [Row] = [
     row("1.6", "\(at)::print struct node next->next->id", "next->next->id = 0x3"),
     row("1.6", "\(at)::print struct node next.id", "next.id = 0x2"),
     row("1.6", "\(at)::print struct node pts[0]", "pts[0] = {", "    pts[0].x = 0x1", "    pts[0].y = 0x2", "}"),
-    row("1.6", "head::print struct node * *", "error: * is no member's path"),
+    row("1.6", "head::print struct node * *", "0xffff888000100000"),
     row("1.6", "head::print \"struct node *\"", "0xffff888000100000"),
     row("1.6", "head::print struct node * id", "id = 0x1"), row("1.6", "head::print id", "id = 0x1"),
     row("1.6", "head::print", "0xffff888000100000"),
@@ -43,10 +43,10 @@ let typeRows: [Row] = [
     row("1.6", "\(at)::print -T struct node id", "int id = 0x1"),
     row(
         "1.6", "\(at)::print -t struct node name next", "char [8] name = [ \"n1\" ]",
-        "struct node * next = 0xffff888000100110"),
+        "struct node *next = 0xffff888000100110"),
     row(
         "1.6", "\(at)::print -t struct list_head", "struct list_head {",
-        "    struct list_head * next = 0xffff888000100110", "    struct list_head * prev = 0x200000001", "}"),
+        "    struct list_head *next = 0xffff888000100110", "    struct list_head *prev = 0x200000001", "}"),
     row(
         "1.6", "\(at)::print -d struct node id s stamp small", "id = 0t1", "s = -0t2", "stamp = 2013 Jul 10 23:36:02",
         "small = 0t42"),
@@ -64,7 +64,7 @@ let typeRows: [Row] = [
         "1.6", "\(at)::print -h struct holes", "{", "    a = '\\020'", "    <<HOLE (7 bytes)>>", "    b = 0x200000001",
         "    c = 0x316e", "    <<HOLE (6 bytes)>>", "}"),
     row("5", "2::print -i \"enum color\"", "2 (BLUE)"), row("1.6", "9::print -i enum color", "9 (???)"),
-    row("1.6", "3::print -i enum perm", "3 (READ|WRITE)"),
+    row("1.6", "3::print -i enum perm", "0x3 (READ|WRITE)"),
     row("1.6", "0::print -i enum perm", "0 (0)"), row("1.6", "1234::print -i struct point y", "y = 0"),
     row("1.6", "100000::print -p struct node id", "id = 0x1"),
     row("1.6", "\(at)::print struct node $[8]", "id = 0x1"),
@@ -74,6 +74,9 @@ let typeRows: [Row] = [
         "name = [ \"n2\" ]", "letter = '\\0'"),
     row("1.6", "ffff888000100220::print struct node text stamp ip", "text = 0", "stamp = 0", "ip = 0.0.0.0"),
     row("1.6", "\(at)::print -q", "error: ::print: illegal option -- q; see ::help"),
+    row(
+        "1.4", "\(at),2::print struct point", "{", "    x = 0x100110", "    y = 0xffff8880", "}", "{", "    x = 0x1",
+        "    y = 0x2", "}"),
     rows(
         "1.4", ["\(at)::print struct point", ".=J"], "{", "    x = 0x100110", "    y = 0xffff8880", "}",
         "                ffff888000100008"),

@@ -4,12 +4,13 @@ import Bytes
 import Capabilities
 import DebugModel
 import FixtureKit
+import Machine
 import Memory
 import Pipeline
 import Target
-import Unwind
 
 @testable import MDB
+@testable import Unwind
 
 /// What a line made: the lines for a reader, in order, then `error: ...` or `gap: ...`.
 struct World {
@@ -206,7 +207,8 @@ private struct Threads: ThreadSource {
         func frame(_ address: UInt64, _ top: UInt64, isReturn: Bool) -> Frame {
             Frame(
                 programCounter: VirtualAddress(address), isReturnAddress: isReturn, registers: Registers(),
-                frameAddress: VirtualAddress(top), rule: nil, wasInterrupted: false)
+                frameAddress: VirtualAddress(top), rule: nil, wasInterrupted: false, saved: [:],
+                exception: nil)
         }
         return Stack(
             frames: [

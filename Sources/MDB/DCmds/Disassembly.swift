@@ -37,21 +37,24 @@ struct DisDCmd: DCmd {
             let size = min(function.symbol.size, Self.longestFunction)
             listed = try decode(address, Int(clamping: size), disassembler, call)
         } else {
+            // Without -w the first instructions of a function are shown from its start on.
+            let isStart = function?.offset == 0 && !switches.has("w")
             let count = wanted ?? Self.window
-            // A window has as many before the address as after it, where the function began before it.
-            if let function, function.offset > 0, function.offset < Self.longestFunction,
-                wanted == nil || switches.has("w")
-            {
-                let before = try decode(
-                    function.symbol.address.rawValue, Int(clamping: function.offset), disassembler, call)
-                listed = Array(before.suffix(count))
-            }
-            listed += try forward(address, count + (wanted == nil || switches.has("w") ? 1 : 0), disassembler, call)
+            if !isStart { listed = Array(try before(address, disassembler, call).suffix(count)) }
+            listed += try forward(address, isStart ? count : count + 1, disassembler, call)
         }
         for instruction in listed {
             if call.context.isInterrupted() { throw Interrupted() }
             try emit(instruction, disassembler, call)
         }
+    }
+
+    /// The instructions between the start of the function before an address and the address: where they begin cannot
+    /// be told from the address alone.
+    private func before(_ address: UInt64, _ disassembler: any Disassembler, _ call: Call) throws -> [Instruction] {
+        guard let function = call.names.nearest(address &- 1), function.offset < Self.longestFunction else { return [] }
+        return try decode(
+            function.symbol.address.rawValue, Int(clamping: function.offset) + 1, disassembler, call)
     }
 
     private func decode(_ address: UInt64, _ count: Int, _ disassembler: any Disassembler, _ call: Call) throws

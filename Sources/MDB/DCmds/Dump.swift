@@ -35,7 +35,9 @@ struct DumpDCmd: DCmd {
         else {
             throw UsageError("::dump: groups are 1, 2, 4, 8 or 16 bytes and fill a line of 16 to 1024")
         }
-        let length = try switches.value("l").map(call.number) ?? call.count ?? UInt64(width)
+        // Without a length: the rest of the line.
+        let rest = UInt64(width) - (switches.has("u") ? 0 : call.address & 15)
+        let length = try switches.value("l").map(call.number) ?? call.count ?? rest
         guard length <= Self.maximum else { throw UsageError("::dump: at most \(Self.maximum) bytes at once") }
         let start = call.address
         let first = switches.has("u") ? start : start & ~15
@@ -137,11 +139,11 @@ struct DumpLayout {
             guard index < bytes.count, let byte = bytes[index] else { return "  " }
             return hex(UInt64(byte), width: 2)
         }
-        guard text else { return line }
+        guard text else { return line.withoutTrailingBlanks }
         let characters = bytes.map { byte -> String in
             guard let byte else { return " " }
             return (0x20..<0x7f).contains(byte) ? String(UnicodeScalar(byte)) : "."
         }
-        return line + "  " + characters.joined()
+        return (line + "  " + characters.joined()).withoutTrailingBlanks
     }
 }

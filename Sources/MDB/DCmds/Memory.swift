@@ -33,6 +33,8 @@ struct FormatCommand: DCmd {
         call.state.increment = count
         if !call.isPipe, call.isFromPipe { try call.out.finish() }
     }
+
+    func finish(_ call: Call) throws { if !call.isPipe { try call.out.finish() } }
 }
 
 /// `/l`, `/L`, `/M`: searches forward for a value under a mask.

@@ -123,7 +123,7 @@ struct HeadDCmd: DCmd {
         if word == "-n" {
             guard arguments.count == 2 else { throw UsageError("usage: ::head [-num | -n num]") }
             limit = arguments[1]
-        } else if word.hasPrefix("-"), word.count > 1 {
+        } else if word.hasPrefix("-"), word.count > 1, arguments.count == 1 {
             let digits = word.hasPrefix("-n") ? word.dropFirst(2) : word.dropFirst()
             limit = .text(String(digits))
         } else {
@@ -171,7 +171,6 @@ struct EvalDCmd: DCmd {
     func run(_ call: Call) throws {
         let text = try words.map { try call.text($0) }.joined(separator: " ")
         try call.interpreter.run(text: text, into: call.out, isString: true)
-        if !call.isPipe { try call.out.finish() }
     }
 }
 

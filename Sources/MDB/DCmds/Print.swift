@@ -41,8 +41,7 @@ struct PrintDCmd: DCmd {
 
     func run(_ call: Call) throws {
         var words = switches.rest[...]
-        let type = try type(call, &words)
-        let value = try place(type, call)
+        let value = place(try object(call, &words), call)
         let members = try words.map { try member($0, of: value, call) }
         if call.isPipe { return try pipe(members.isEmpty ? [value] : members.map(\.value), call) }
         var show = Show(try options(call), call.names)
@@ -55,7 +54,7 @@ struct PrintDCmd: DCmd {
             call.context.gaps.note(Gap(gap.path.isEmpty ? "0x\(hex(call.address))" : gap.path, why: gap.why))
         }
         var fields = [
-            Field("address", nil, .address(call.address)), Field("type", nil, .text(call.spelling(type))),
+            Field("address", nil, .address(call.address)), Field("type", nil, .text(value.typeName)),
         ]
         let formatter = ValueFormatter()
         if members.isEmpty {
@@ -65,38 +64,31 @@ struct PrintDCmd: DCmd {
             fields.append(Field("members", nil, .record(Record("members", parts, presentation: .none))))
         }
         try call.out.record(Record("object", fields, presentation: .block(show.lines), subject: value))
-        if members.isEmpty, !switches.has("i"), let size = try call.target.types.size(type) {
+        if members.isEmpty, !switches.has("i"), let size = try value.target.types.size(value.type) {
             call.state.dot = call.address &+ size
         }
     }
 
-    /// The type that is named, else that of the object or variable at the address.
-    private func type(_ call: Call, _ words: inout ArraySlice<Argument>) throws -> TypeID {
+    /// What is at the address: of the type that is named, else of that of the object or variable there.
+    private func object(_ call: Call, _ words: inout ArraySlice<Argument>) throws -> Value {
         // A member of what came through the pipe needs no type before it.
         if let object = call.object, case .text(let word)? = words.first,
             let first = try? MemberText(word).path.steps.first, case .member(let name) = first, object.has(name),
             call.type(named: word) == nil || words.count == 1
         {
-            return object.type
+            return object
         }
-        if let named = try call.takeType(&words) { return named }
-        if let first = words.first, case .text(let word) = first, call.object == nil,
-            (try? call.typeAtAddress()) == nil
-        {
+        if let named = try call.takeType(&words) { return call.value(named) }
+        if let first = words.first, case .text(let word) = first, (try? call.objectAtAddress()) == nil {
             throw CommandError("failed to look up type \(Escaping.text(word)): no such type")
         }
-        guard call.hasAddress || call.names.name(call.address) != nil else {
-            throw CommandError("no symbol information for 0x\(hex(call.address)): no symbol corresponds to address")
-        }
-        return try call.typeAtAddress()
+        return try call.objectAtAddress()
     }
 
-    private func place(_ type: TypeID, _ call: Call) throws -> Value {
-        if switches.has("i") { return Value(target: call.target, number: call.address, type: type) }
-        guard switches.has("p") else {
-            return Value(target: call.target, type: type, place: .memory(VirtualAddress(call.address)))
-        }
-        return Value(target: call.target.physical, type: type, place: .memory(VirtualAddress(call.address)))
+    /// The value with what `-i` and `-p` say of its place.
+    private func place(_ value: Value, _ call: Call) -> Value {
+        if switches.has("i") { return Value(target: value.target, number: call.address, type: value.type) }
+        return switches.has("p") ? value.at(call.address, in: value.target.physical) : value
     }
 
     private func member(_ argument: Argument, of value: Value, _ call: Call) throws -> (path: String, value: Value) {
@@ -146,8 +138,8 @@ struct PrintDCmd: DCmd {
             switch try value.strippedType {
             case .pointer(let pointee, _):
                 let address = try value.unsigned()
-                let object = Value(target: call.target, type: pointee, place: .memory(VirtualAddress(address)))
-                let isTyped = (try? call.target.types.size(pointee)).flatMap { $0 } != nil
+                let object = Value(target: value.target, type: pointee, place: .memory(VirtualAddress(address)))
+                let isTyped = (try? value.target.types.size(pointee)).flatMap { $0 } != nil
                 try call.out.value(Item(address, isTyped ? object : nil))
             case .integer, .enumeration: try call.out.value(Item(try value.unsigned()))
             default: try call.out.value(Item(try value.address.rawValue, value))

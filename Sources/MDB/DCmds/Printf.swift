@@ -87,11 +87,13 @@ struct PrintfDCmd: DCmd {
         var words = arguments[...]
         let count = format.reduce(0) { if case .conversion = $1 { $0 + 1 } else { $0 } }
         var object: Value?
-        if let type = try call.takeType(&words) {
-            object = Value(target: call.target, type: type, place: .memory(VirtualAddress(call.address)))
-        } else if words.contains(where: { $0 != .text(".") }) {
-            object = Value(
-                target: call.target, type: try call.typeAtAddress(), place: .memory(VirtualAddress(call.address)))
+        if let typed = call.object, words.count == count {
+            // As many words as conversions: none of them is a type, also where a type has a member's name.
+            object = typed
+        } else if let type = try call.takeType(&words) {
+            object = call.value(type)
+        } else if words.contains(where: Self.needsObject) {
+            object = try call.objectAtAddress()
         }
         guard words.count == count else {
             let what = words.count > count ? "extra arguments" : "extra format specifiers"
@@ -109,6 +111,12 @@ struct PrintfDCmd: DCmd {
                 try call.out.write(isLeft ? text + fill : fill + text)
             }
         }
+    }
+
+    /// Whether a word names a member; dot and `$[...]` are values by themselves.
+    private static func needsObject(_ word: Argument) -> Bool {
+        if case .text(let text) = word { return text != "." }
+        return false
     }
 
     private func text(_ word: Argument, _ letter: Character, _ object: Value?, _ call: Call) throws -> String {

@@ -63,7 +63,7 @@ struct NmDCmd: DCmd {
             let line =
                 switches.has("p")
                 ? "0x\(hex(symbol.address.rawValue))::nmadd -\(Self.isFunction(symbol) ? "f" : "o") -s 0x\(hex(symbol.size)) \(symbol.name)"
-                : columns.map { cell($0, symbol, index, call) }.joined(separator: "|")
+                : columns.map { cell($0, symbol, index, call) }.joined(separator: "|").withoutTrailingBlanks
             try call.out.record(
                 Record(
                     "symbol",
@@ -232,5 +232,14 @@ struct DistanceDCmd: DCmd {
         let distance = call.state.read(\.distance)
         try call.out.write(
             line: "symbol matching distance = \(distance.map { "0x" + hex($0) } ?? "0 (smart mode)")")
+    }
+}
+
+extension String {
+    /// Lines end at their last character.
+    var withoutTrailingBlanks: String {
+        var text = self[...]
+        while text.last == " " { text.removeLast() }
+        return String(text)
     }
 }

@@ -266,7 +266,10 @@ struct StacksDCmd: DCmd {
             return "?"
         }
         guard let bits = try? (task.has("__state") ? task["__state"] : task["state"]).unsigned() else { return "?" }
-        return bits == 0 ? "RUN" : bits & 2 != 0 ? "UNINT" : bits & 1 != 0 ? "SLEEP" : "0x" + hex(bits)
+        // TASK_UNINTERRUPTIBLE with TASK_NOLOAD is a kernel thread that has nothing to do.
+        return bits == 0
+            ? "RUN"
+            : bits & 0x402 == 0x402 ? "IDLE" : bits & 2 != 0 ? "UNINT" : bits & 1 != 0 ? "SLEEP" : "0x" + hex(bits)
     }
 
     private func hasState(_ thread: UInt64, _ call: Call) throws -> Bool {

@@ -52,6 +52,7 @@ struct FormatRun {
     /// Throws for a letter that no format has.
     static func check(_ items: [FormatItem]) throws {
         for item in items {
+            if case .number(let count)? = item.count { try check(count) }
             guard case .letter(let byte) = item.content else { continue }
             guard let letter = FormatLetter.letter(byte) else {
                 throw UsageError("invalid format character -- '\(Escaping.text([byte]))'")
@@ -62,6 +63,10 @@ struct FormatRun {
             default: break
             }
         }
+    }
+
+    private static func check(_ count: UInt64) throws {
+        guard count <= maximumCount else { throw UsageError("a letter is repeated at most \(maximumCount) times") }
     }
 
     private func begin(_ items: [FormatItem], isFirst: Bool) throws {
@@ -88,9 +93,7 @@ struct FormatRun {
         case .expression(let expression): count = try interpreter.value(expression)
         case nil: break
         }
-        guard count <= Self.maximumCount else {
-            throw UsageError("a letter is repeated at most \(Self.maximumCount) times")
-        }
+        try Self.check(count)
         let byte: UInt8
         switch item.content {
         case .text(let text):

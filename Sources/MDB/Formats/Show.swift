@@ -53,7 +53,10 @@ struct Show {
             if let bits, bits.offset != 0 { head += ".\(bits.offset)" }
             head += " "
         }
-        if options.types { head += type(of: value) + " " }
+        if options.types {
+            let type = type(of: value)
+            head += type + (type.hasSuffix("*") ? "" : " ")
+        }
         return head + name + (name.isEmpty ? "" : " = ")
     }
 
@@ -88,7 +91,7 @@ struct Show {
             default: lines.append(head + (try scalar(value)) + suffix)
             }
         } catch {
-            gaps.append((prefix + name, "\(error)"))
+            gaps.append((name.isEmpty ? prefix : name, "\(error)"))
             lines.append(head + "<unreadable: \(error)>" + suffix)
         }
     }

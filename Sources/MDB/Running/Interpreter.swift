@@ -44,7 +44,8 @@ final class Interpreter {
     /// failures are thrown together.
     func run(line: String) throws {
         let statements = try Parser.statements(line, check: { try DCmds.check($0, self.context.catalog) })
-        try run(statements, into: nil, isString: false)
+        // An empty line may repeat the last one.
+        try run(statements.isEmpty ? [Statement()] : statements, into: nil, isString: false)
     }
 
     /// Runs text as `::eval` does: what it says goes to `out`, and a naked expression sets dot.
@@ -200,15 +201,7 @@ private final class PipelineRun {
             if type(of: first).takesCount {
                 try call(0, address: interpreter.state.dot, hasAddress: hasAddress, object: nil, count: count)
             } else {
-                var left = count ?? 1
-                while left > 0 {
-                    if interpreter.context.isInterrupted() { throw Interrupted() }
-                    if hasRun[0], first is FormatCommand {
-                        interpreter.state.dot = interpreter.state.dot &+ interpreter.state.increment
-                    }
-                    try call(0, address: interpreter.state.dot, hasAddress: hasAddress, object: nil, count: count)
-                    left -= 1
-                }
+                try loop(first, hasAddress, count)
             }
         }
         for index in stages.indices {
@@ -216,6 +209,21 @@ private final class PipelineRun {
                 try stages[index].finish(self.call(of: index, 0, false, nil, nil))
                 if index + 1 < stages.count { try printers[index].finish() }
             }
+        }
+    }
+
+    /// Runs the first stage as often as the count says. A format goes on by the increment, and what moves dot itself goes
+    /// on from there; but what later stages make of dot does not move the first one.
+    private func loop(_ first: any DCmd, _ hasAddress: Bool, _ count: UInt64?) throws {
+        var left = count ?? 1
+        var address = interpreter.state.dot
+        while left > 0 {
+            if interpreter.context.isInterrupted() { throw Interrupted() }
+            interpreter.state.dot = address
+            try call(0, address: address, hasAddress: hasAddress, object: nil, count: count)
+            left -= 1
+            if stages.count == 1 { address = interpreter.state.dot }
+            if first is FormatCommand, left > 0 { address &+= interpreter.state.increment }
         }
     }
 

@@ -67,19 +67,32 @@ extension Call {
         return type
     }
 
-    /// The type of what is at the address: of the object that came through the pipe, else of the variable there.
-    func typeAtAddress() throws -> TypeID {
-        if let object { return object.type }
+    /// What is at the address: the object that came through the pipe, which may be of another target (a kernel's own
+    /// types are another graph than those of a symbol file), else the variable there.
+    func objectAtAddress() throws -> Value {
+        if let object { return object }
         guard let (symbol, offset) = names.nearest(address), offset == 0 else {
             throw CommandError("no symbol information for 0x\(hex(address)): no symbol corresponds to address")
         }
         guard let value = try? target.variable(symbol.name) else {
             throw CommandError("no type data available for \(symbol.name)")
         }
-        return value.type
+        return value.at(address, in: target)
+    }
+
+    /// A value of a type of the session's target at the address.
+    func value(_ type: TypeID) -> Value {
+        Value(target: target, type: type, place: .memory(VirtualAddress(address)))
     }
 
     func spelling(_ type: TypeID) -> String { (try? target.types.spelling(type)) ?? "(unreadable type)" }
+}
+
+extension Value {
+    /// The same type elsewhere, or in another address space of the same types.
+    func at(_ address: UInt64, in target: Target) -> Value {
+        Value(target: target, type: type, place: .memory(VirtualAddress(address)))
+    }
 }
 
 /// A member's path as mdb writes it: `a.b`, `a->b`, `a[3].b`, `[2]`.
