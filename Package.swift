@@ -63,6 +63,7 @@ let package = Package(
             "Commands", ["Bytes", "DebugModel", "Memory", "Machine", "Unwind", "Target", "Capabilities", "Pipeline"]),
         layer(
             "MDB", ["Bytes", "DebugModel", "Memory", "Machine", "Unwind", "Target", "Capabilities", "Pipeline"]),
+        layer(
             "DDB", ["Bytes", "DebugModel", "Memory", "Machine", "Unwind", "Target", "Capabilities", "Pipeline"]),
         layer(
             "LinuxKernel",
@@ -76,8 +77,7 @@ let package = Package(
             name: "inquest",
             dependencies: [
                 "Bytes", "DebugModel", "ELF", "Memory", "Dump", "DebugInfo", "Machine", "Unwind", "Target",
-                "Capabilities", "Pipeline", "Commands", "MDB", "LinuxKernel", "Rendering",
-                "Capabilities", "Pipeline", "Commands", "DDB", "LinuxKernel", "Rendering",
+                "Capabilities", "Pipeline", "Commands", "MDB", "DDB", "LinuxKernel", "Rendering",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: settings),

@@ -4,10 +4,17 @@ package import Pipeline
 
 package enum Commands {
     package static let all: [any Stage.Type] = [
+        Ascii.self,
+        Btop.self,
         Dis.self,
+        Eval.self,
         List.self,
+        Pd.self,
         Print.self,
+        Pte.self,
+        Ptob.self,
         Ptov.self,
+        Px.self,
         Rd.self,
         Search.self,
         Struct.self,
