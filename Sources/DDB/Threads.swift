@@ -136,28 +136,14 @@ extension Runner {
         try emit(.record(Record("registers", fields, presentation: .block(lines))))
     }
 
-    /// The message of the panic, from the log as the session's `log -p` finds it.
+    /// What the kernel said when it died.
     func panic() throws {
-        guard let stage = context.catalog["log"] else {
-            throw CommandError("show panic: no command of this session reads the log")
+        guard let source = context.kernel.capability((any SystemSource).self) else {
+            throw CommandError("show panic: this kernel does not tell of itself")
         }
-        var message: String?
-        let arguments = try Arguments([], text: "", manual: stage.manual)
-        do {
-            try stage.init(arguments).finish(context) { datum in
-                guard case .record(let record) = datum else { return }
-                for field in record.fields {
-                    guard case .text(let text) = field.value else { continue }
-                    for line in text.split(separator: "\n") {
-                        guard let start = line.firstRange(of: "Kernel panic - not syncing: ") else { continue }
-                        message = message ?? String(line[start.upperBound...])
-                    }
-                }
-            }
-        } catch is Enough {}
-        guard let message else { throw CommandError("show panic: the log tells of no panic") }
+        guard let message = source.summary().panicMessage else { throw CommandError("show panic: there was none") }
         let fields = [Field("message", nil, .text(message))]
-        try emit(.record(Record("panic", fields, presentation: .block(["panic: \(message)"]))))
+        try emit(.record(Record("panic", fields, presentation: .block(["panic: \(Escaping.text(message))"]))))
     }
 }
 

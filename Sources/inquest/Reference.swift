@@ -14,7 +14,7 @@ enum Reference {
             Generated from the manuals that `inquest help COMMAND` shows; `make reference` writes this file again.
 
 
-            """ + index + chapters + walks(catalog)
+            """ + index + crash(catalog) + chapters + walks(catalog)
     }
 
     /// A table of what `walk` can walk.
@@ -36,6 +36,18 @@ enum Reference {
             |---|---|---|---|
 
             """ + rows.joined()
+    }
+
+    /// crash's commands (8.0.2), and what stands for each here.
+    static func crash(_ catalog: Catalog) -> String {
+        let rows = CrashCommands.all.map { command -> String in
+            if let why = CrashCommands.never[command] { return "| `\(command)` | \(why) |\n" }
+            if let stage = catalog[CrashCommands.other[command] ?? command] {
+                return "| `\(command)` | [`\(stage.manual.name)`](#\(stage.manual.name)) |\n"
+            }
+            return "| `\(command)` | **missing** |\n"
+        }
+        return "\n## crash's commands\n\n| crash | here |\n|---|---|\n" + rows.joined()
     }
 
     /// One line a command, section by section.

@@ -221,7 +221,7 @@ struct RealDumpTests {
                 if case .text(let text)? = record["text"] { return text.contains("TRUTH abba: write") }
                 return false
             })
-        #expect(try session().lines("show panic") == ["failed: show panic: the log tells of no panic"])
+        #expect(try session().lines("show panic") == ["failed: show panic: there was none"])
         #expect(try session("nlmgc-panic.kdump").lines("show panic") == ["panic: Fatal exception"])
         #expect(try session("kq-spin.flat").lines("show panic") == ["panic: softlockup: hung tasks"])
     }
