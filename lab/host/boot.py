@@ -5,7 +5,7 @@ usage: boot.py --kernel bzImage --initrd X --scenario abba --name abba-stock --o
                [--mem 256] [--smp 2] [--append "..."] [--formats elf,kdump-zlib,kdump-lzo,kdump-snappy,raw]
                [--until REGEX] [--after SECONDS] [--timeout SECONDS] [--no-vmcoreinfo] [--cpu MODEL]
 
-Writes NAME.console.log, NAME.<format> (what QEMU wrote, untouched) and NAME.run.json
+Writes NAME.console.log, NAME.report.txt (the second serial port, when the guest wrote to it), NAME.<format> (what QEMU wrote, untouched) and NAME.run.json
 (command line, times, registers of every virtual CPU) into DIR.
 Exit code: 0 marker seen and every dump taken, 2 marker not seen (the dump is taken all the same), 1 anything else.
 """
@@ -44,7 +44,7 @@ cmd = ["qemu-system-x86_64", "-accel", "tcg,thread=" + ("multi" if a.icount == "
        *([] if a.icount == "off" else ["-icount", a.icount]), "-rtc", "base=2026-11-21T04:00:00,clock=vm", "-cpu", a.cpu, "-m", a.mem, "-smp", a.smp + ",sockets=" + a.smp,
        "-display", "none", "-vga", "none", "-net", "none", "-no-reboot",
        "-kernel", a.kernel, "-initrd", a.initrd, "-append", append,
-       "-serial", f"file:{log}", "-qmp", f"unix:{sock},server=on,wait=off"]
+       "-serial", f"file:{log}", "-serial", f"file:{base}.report.txt", "-qmp", f"unix:{sock},server=on,wait=off"]
 if not a.no_vmcoreinfo:
     cmd += ["-device", "vmcoreinfo"]
 for q in a.qemu:
@@ -136,6 +136,8 @@ finally:
         proc.kill()
     if os.path.exists(sock):
         os.unlink(sock)
+    if os.path.exists(base + ".report.txt") and not os.path.getsize(base + ".report.txt"):
+        os.unlink(base + ".report.txt")
     os.rmdir(sockdir)
     json.dump(info, open(base + ".run.json", "w"), indent=1)
 print(f"lab: {a.name}: marker {info.get('marker')!r} after {info.get('seconds_to_marker')} s;",
