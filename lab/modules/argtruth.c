@@ -411,6 +411,7 @@ static const struct seq_operations report_ops = {
 
 static int argtruth_open(struct inode *inode, struct file *file)
 {
+	file->private_data = NULL;	/* the misc device's, until now */
 	return seq_open(file, &report_ops);
 }
 
