@@ -417,26 +417,33 @@ if a.dump:
 
 
 def aligned(t):
-    """[(frame index, Entry, Call or None)] of the entries that are frames of the task's stack now, outermost first."""
-    out, k = [], 0
+    """[(frame index, Entry)] of the entries that are frames of the task's stack now, innermost first.
+
+    The stack's top moves from one system call to the next, so that an earlier call's entries may lie above the present
+    one's: what was logged before the last entry to a system call is gone, and among equals the last one counts.
+    """
     plain = lambda n: re.sub(r"(\.cold|\.part\.\d+\.cold)$", "", n)
-    for i in range(len(t.pcs) - 2, -1, -1):
+    calls = [j for j, e in enumerate(t.entries) if e.func.startswith("__x64_sys_")]
+    first = calls[-1] if calls else 0
+    out, k = [], len(t.entries)
+    for i in range(len(t.pcs) - 1):
         pc, name = t.pcs[i]
         ret = t.pcs[i + 1][0]
-        for j in range(k, len(t.entries)):
+        for j in range(k - 1, first - 1, -1):
             e = t.entries[j]
             if e.ret == ret and plain(e.func) == plain(name) and (e.faddr < pc or ".cold" in name):
                 out.append((i, e))
-                k = j + 1
+                k = j
                 break
-    # the call that each frame is in: the slot it was about to write is the next frame's
     return out
 
 
-def call_of(t, i, e, inner_slot):
+def call_of(t, i, e, slots):
+    """The last call logged at this frame's pc: it was about to write the next frame's slot."""
     pc = t.pcs[i][0]
-    for c in t.calls:
-        if pc - 5 <= c.ip < pc and c.slot < e.slot and (inner_slot is None or c.slot == inner_slot):
+    inner = max([s for j, s in slots.items() if j < i], default=0)
+    for c in reversed(t.calls):
+        if pc - 5 <= c.ip < pc and inner <= c.slot < e.slot and (i - 1 not in slots or c.slot == inner):
             return c
     return None
 
@@ -566,7 +573,7 @@ for t in tasks.values():
                 counts["frames that the dump contradicts"] += 1
                 continue
         counts["frames"] += 1
-        c = call_of(t, i, e, slots.get(i - 1))
+        c = call_of(t, i, e, slots)
         f = file_of(e.faddr)
         rec = {"pid": t.pid, "comm": t.comm, "task": hex(t.task), "depth": i, "func": e.func, "module": f.module and f.path and
                os.path.basename(f.path)[:-3] if f else None, "faddr": hex(e.faddr), "pc": hex(t.pcs[i][0]), "slot": hex(e.slot),

@@ -74,7 +74,7 @@ struct probe {
 	struct kprobe	kp;
 	unsigned long	func;
 	int		rc;
-	bool		is_call;
+	bool		is_call, is_syscall;
 	unsigned long	hits;
 };
 
@@ -162,6 +162,9 @@ static int at_entry(struct kprobe *kp, struct pt_regs *regs)
 	if (!l)
 		return 0;
 	p->hits++;
+	/* the stack's top moves from one system call to the next: what was logged before may lie above */
+	if (p->is_syscall)
+		l->nent = l->ncall = 0;
 	/* the call that led here is still under way: its record keeps its slot */
 	drop(l, regs->sp, regs->sp - 1);
 	if (l->nent == NENT) {
@@ -269,6 +272,7 @@ static void take_chains(void)
 static void add_probe(unsigned long addr, unsigned long func, bool is_call)
 {
 	struct probe *p;
+	char name[16];
 	int i;
 
 	for (i = 0; i < nprobes; i++)
@@ -281,6 +285,8 @@ static void add_probe(unsigned long addr, unsigned long func, bool is_call)
 		return;
 	p->func = func;
 	p->is_call = is_call;
+	snprintf(name, sizeof(name), "%ps", (void *)func);
+	p->is_syscall = !is_call && !strncmp(name, "__x64_sys_", 10);
 	p->kp.addr = (void *)addr;
 	p->kp.pre_handler = is_call ? at_call : at_entry;
 	p->rc = register_kprobe(&p->kp);
