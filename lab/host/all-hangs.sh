@@ -6,7 +6,7 @@ set -u
 lab=$(cd "$(dirname "$0")/.." && pwd)
 kernel=$1 suffix=$2 out=$3; shift 3
 [ $# -gt 0 ] || set -- abba-kaslr ring3 self holder-left holder-waits readers completion flush abspin kq-rcustall \
-	lock-mutex lock-rwsem lock-readers lock-sem fair-all lock-spin lock-spin-bare fair-spin fair-spin-bare kq-mutex kq-spin kq-atomic mixed-done mixed-srcu \
+	lock-mutex lock-rwsem lock-readers lock-sem fair-all lock-spin lock-spin-bare fair-spin fair-spin-bare kq-mutex kq-spin kq-atomic holder-gone holder-user mixed-done mixed-srcu \
 	lock-percpu lock-rt lock-ww lock-bit lock-folio waiters mixed-wake mixed-stop mixed-ordered mixed-seq lock-rwlock disk mmap dirs frozen \
 	futexes-pi futexes flocks fair-mutex fair-rwsem fair-readers
 for s in "$@"; do

@@ -36,7 +36,7 @@ def package(name):
 def dumps():
     for path in sorted(glob.glob(a.base + ".*")):
         form = path[len(a.base) + 1:]
-        if form.split(".")[0] in ("console", "run", "truth", "makedumpfile", "tmp"):
+        if form.split(".")[0] in ("console", "run", "truth", "report", "argtruth", "log", "makedumpfile", "tmp"):
             continue
         by_makedumpfile = form.startswith(("makedumpfile-", "flattened", "split"))
         yield {"file": os.path.basename(path), "format": form, "bytes": os.path.getsize(path),
