@@ -480,8 +480,7 @@ def params_of(f, die, e, c, func):
     at_entry = lambda addr, size: (int.from_bytes(struct.pack("<%dQ" % len(words), *words)[addr - e.slot:addr - e.slot + size], "little")
                                    if e.slot <= addr and addr + size <= e.slot + 8 * len(words) else absent("memory"))
     path, line = where_declared(die)
-    out = []
-    ints = 0
+    out, ints = [], 0
     for p in die.iter_children():
         if p.tag != "DW_TAG_formal_parameter":
             continue
@@ -556,7 +555,6 @@ for t in tasks.values():
         continue
     if prog:
         try:
-            import drgn
             if drgn.Object(prog, "struct task_struct *", value=t.task).thread.sp.value_() != t.sp:
                 counts["tasks that moved before the dump"] += 1
                 continue
