@@ -29,8 +29,9 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2")
     ],
     targets: [
-        // C libraries and the one C file of ours, each behind one wrapper.
+        // C libraries and the C files of ours, each behind one wrapper.
         .target(name: "CMapping"),
+        .target(name: "CLineEdit", linkerSettings: [.linkedLibrary("edit")]),
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
         .systemLibrary(name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"])]),
         .systemLibrary(name: "CCapstone", pkgConfig: "capstone", providers: [.apt(["libcapstone-dev"])]),
@@ -78,6 +79,7 @@ let package = Package(
                 "Bytes", "DebugModel", "ELF", "Memory", "Dump", "DebugInfo", "Machine", "Unwind", "Target",
                 "Capabilities", "Pipeline", "Commands", "MDB", "LinuxKernel", "Rendering",
                 "Capabilities", "Pipeline", "Commands", "DDB", "LinuxKernel", "Rendering",
+                "Capabilities", "Pipeline", "Commands", "LinuxKernel", "Rendering", "CLineEdit",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: settings),
@@ -126,6 +128,13 @@ let package = Package(
                 "inquest", "FixtureKit", "Bytes", "DebugInfo", "DebugModel", "Memory", "Machine", "Target",
                 "Capabilities",
                 "Pipeline",
+            ],
+            swiftSettings: settings),
+        // What stands between a session and a terminal; Tests/Terminal/ has what needs a real one.
+        .testTarget(
+            name: "TerminalTests",
+            dependencies: [
+                "inquest", "FixtureKit", "Bytes", "Capabilities", "DebugModel", "Pipeline", "Rendering", "Target",
             ],
             swiftSettings: settings),
         .testTarget(

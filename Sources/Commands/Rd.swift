@@ -24,7 +24,7 @@ package struct Rd: Stage {
         examples: [
             .init("rd jiffies", "a variable's word"), .init("rd &init_task 8", "eight words"),
             .init("rd -a linux_banner", "a string"), .init("rd -s &init_task.tasks 2", "two pointers, with symbols"),
-        ], takesOperand: true)
+        ], takesOperand: true, section: .memory)
 
     private enum Space {
         case kernel

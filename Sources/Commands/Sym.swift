@@ -42,7 +42,7 @@ package struct Sym: Stage {
             }
             let address: VirtualAddress
             do { address = try AddressOperand.address(word, target) } catch let error as ExpressionError {
-                throw CommandError("sym: \(word): \(error.message)")
+                throw CommandError("sym: \(word): \(error.message)", cause: error.cause)
             }
             guard let symbol = target.symbols.symbol(covering: address) else {
                 throw CommandError("sym: no symbol covers \(address)")

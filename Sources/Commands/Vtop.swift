@@ -18,7 +18,7 @@ package struct Vtop: Stage {
         examples: [
             .init("vtop &init_task", "a variable of the kernel"), .init("vtop &jiffies", "another one"),
             .init("vtop -c 1 0x400000", "an address of the first process"),
-        ], takesOperand: true)
+        ], takesOperand: true, section: .memory)
 
     private let address: String
     private let pid: Int?
@@ -93,7 +93,7 @@ package struct Ptov: Stage {
         examples: [
             .init("ptov 0x1000000", "where the kernel sees this byte"),
             .init("ptov 0x2000", "a low page"),
-        ], takesOperand: true)
+        ], takesOperand: true, section: .memory)
 
     private let address: String
 

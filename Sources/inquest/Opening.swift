@@ -58,7 +58,8 @@ enum Opening {
         search.usesDebuginfod = options.useDebuginfod
         let files = LocatedFiles(
             SymbolFileLocator(search) { journal.note($0) }, cacheDirectory: options.cacheDirectory)
-        let specimen = Specimen(memory: dump.memory, facts: facts, files: files, types: options.types)
+        let specimen = Specimen(
+            memory: dump.memory, facts: facts, files: files, types: options.types)
         return try kernel(of: specimen).init(opening: specimen, journal: journal)
     }
 

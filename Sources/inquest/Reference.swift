@@ -38,14 +38,17 @@ enum Reference {
             """ + rows.joined()
     }
 
-    /// One line a command.
+    /// One line a command, section by section.
     static func summary(_ catalog: Catalog) -> String {
         let manuals = sorted(catalog)
         let width = manuals.map(\.name.count).max() ?? 0
-        let lines = manuals.map { manual in
-            "  \(manual.name)\(String(repeating: " ", count: width - manual.name.count))  \(manual.summary)\n"
+        let chapters = Section.allCases.map { section in
+            let here = manuals.filter { $0.section == section }.map { manual in
+                "  \(manual.name)\(String(repeating: " ", count: width - manual.name.count))  \(manual.summary)\n"
+            }
+            return here.isEmpty ? "" : section.title.uppercased() + ":\n" + here.joined() + "\n"
         }
-        return "COMMANDS:\n" + lines.joined()
+        return chapters.joined() + "help COMMAND tells more of each.\n"
     }
 
     /// The list of commands in man/inquest.1 (mdoc).

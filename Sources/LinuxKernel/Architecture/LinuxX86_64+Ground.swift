@@ -34,7 +34,7 @@ extension LinuxX86_64 {
             return ground
         }
         if info != nil { journal.note("VMCOREINFO does not lead to the kernel; looking for it in memory") }
-        let sweep = MemorySweep(memory: memory)
+        let sweep = MemorySweep(memory: memory, progress: journal.progress)
         var found: Ground?
         let search = KallsymsSearch(memory: memory)
         var copies = 0

@@ -26,7 +26,7 @@ package struct Bt: Stage {
         examples: [
             .init("bt", "the task that panicked"), .init("bt -a", "what each CPU was doing"),
             .init("bt 1", "the stack of pid 1"), .init("bt -f 1", "the same with the memory of each frame"),
-        ], emits: .subjects, takesOperand: true)
+        ], emits: .subjects, takesOperand: true, section: .tasks)
     private let arguments: Arguments
 
     package init(_ arguments: Arguments) throws { self.arguments = arguments }

@@ -22,7 +22,7 @@ package struct Foreach: Stage {
             .init("foreach bt", "every stack"), .init("foreach UN bt", "the stacks of uninterruptible tasks"),
             .init("foreach user ps", "the user tasks"),
             .init("ps -y D | foreach struct task_struct.comm $it", "a command for each"),
-        ], takesExpression: true, accepts: .addresses, emits: .anything)
+        ], takesExpression: true, accepts: .addresses, emits: .anything, section: .tasks)
     private let words: [String]
 
     package init(_ arguments: Arguments) throws {

@@ -2,6 +2,7 @@
 
 internal import Bytes
 internal import Memory
+internal import Target
 
 /// Counts what is read while something is looked for, so that the journal can say it.
 final class MemorySweep {
@@ -10,7 +11,12 @@ final class MemorySweep {
     private var pages = 0
     private var bytes: UInt64 = 0
 
-    init(memory: any PhysicalMemory) { self.memory = memory }
+    private let progress: Progress
+
+    init(memory: any PhysicalMemory, progress: Progress = .none) {
+        self.memory = memory
+        self.progress = progress
+    }
 
     /// Every page of the range that the dump holds, in order, until `body` returns false. Pages that cannot be
     /// decoded are passed over.
@@ -22,6 +28,7 @@ final class MemorySweep {
             if let high, base >= high { return false }
             guard let page = try? memory.page(containing: base).bytes else { return true }
             pages += 1
+            if pages % 1024 == 0 { progress.report("looking for the kernel in memory, MiB", bytes >> 20) }
             bytes &+= UInt64(page.count)
             return body(page, base)
         }
