@@ -13,7 +13,8 @@ package struct FrameStage: Stage {
             what `regs` and `dis` begin with; `up` goes to the caller, `down` to the callee. `set` chooses the task.
             """,
         options: [.init("-f", "also the memory of the frame, word by word")],
-        examples: [.init("frame", "the current frame"), .init("frame 1", "the caller of the innermost function")])
+        examples: [.init("frame", "the current frame"), .init("frame 1", "the caller of the innermost function")],
+        section: .tasks)
     private let number: Int?
     private let showsMemory: Bool
 
@@ -39,7 +40,7 @@ package struct Up: Stage {
     package static let manual = Manual(
         name: "up", synopsis: "[COUNT]", summary: "go to the frame that called the current one",
         text: "COUNT frames outwards, one unless said, at most to the outermost one. See `frame`.",
-        examples: [.init("up", "the caller")])
+        examples: [.init("up", "the caller")], section: .tasks)
     private let count: Int
 
     package init(_ arguments: Arguments) throws { count = try FrameMove.count(arguments, "up") }
@@ -53,7 +54,7 @@ package struct Down: Stage {
     package static let manual = Manual(
         name: "down", synopsis: "[COUNT]", summary: "go to the frame that the current one called",
         text: "COUNT frames inwards, one unless said, at most to the innermost one. See `frame`.",
-        examples: [.init("down", "the callee")])
+        examples: [.init("down", "the callee")], section: .tasks)
     private let count: Int
 
     package init(_ arguments: Arguments) throws { count = try FrameMove.count(arguments, "down") }
