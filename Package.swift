@@ -80,6 +80,7 @@ let package = Package(
                 "Capabilities", "Pipeline", "Commands", "MDB", "LinuxKernel", "Rendering",
                 "Capabilities", "Pipeline", "Commands", "DDB", "LinuxKernel", "Rendering",
                 "Capabilities", "Pipeline", "Commands", "LinuxKernel", "Rendering", "CLineEdit",
+                "Capabilities", "Pipeline", "Commands", "MDB", "LinuxKernel", "Rendering", "CLineEdit",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: settings),
