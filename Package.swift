@@ -64,6 +64,7 @@ let package = Package(
             "Commands", ["Bytes", "DebugModel", "Memory", "Machine", "Unwind", "Target", "Capabilities", "Pipeline"]),
         layer(
             "MDB", ["Bytes", "DebugModel", "Memory", "Machine", "Unwind", "Target", "Capabilities", "Pipeline"]),
+        layer(
             "DDB", ["Bytes", "DebugModel", "Memory", "Machine", "Unwind", "Target", "Capabilities", "Pipeline"]),
         layer(
             "LinuxKernel",
@@ -77,10 +78,7 @@ let package = Package(
             name: "inquest",
             dependencies: [
                 "Bytes", "DebugModel", "ELF", "Memory", "Dump", "DebugInfo", "Machine", "Unwind", "Target",
-                "Capabilities", "Pipeline", "Commands", "MDB", "LinuxKernel", "Rendering",
-                "Capabilities", "Pipeline", "Commands", "DDB", "LinuxKernel", "Rendering",
-                "Capabilities", "Pipeline", "Commands", "LinuxKernel", "Rendering", "CLineEdit",
-                "Capabilities", "Pipeline", "Commands", "MDB", "LinuxKernel", "Rendering", "CLineEdit",
+                "Capabilities", "Pipeline", "Commands", "DDB", "MDB", "LinuxKernel", "Rendering", "CLineEdit",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: settings),
@@ -109,6 +107,8 @@ let package = Package(
             [
                 "Bytes", "DebugInfo", "DebugModel", "Memory", "Machine", "Dump", "Unwind", "Target", "Capabilities",
                 "Pipeline", "Commands", "LinuxKernel", "FixtureKit",
+            ]),
+        tests(
             "MDB",
             [
                 "Bytes", "DebugModel", "Memory", "Machine", "Target", "Unwind", "Capabilities", "Pipeline",
