@@ -104,7 +104,8 @@ package struct Rd: Stage {
             start = start.advanced(by: UInt64(style.width) &- remaining)
             let words = min(remaining / UInt64(style.width), 1 << 20)
             for index in (0..<words).reversed() {
-                try show(start.advanced(by: index &* UInt64(style.width)), UInt64(style.width), perLine, read, context, emit)
+                try show(
+                    start.advanced(by: index &* UInt64(style.width)), UInt64(style.width), perLine, read, context, emit)
             }
             return
         }

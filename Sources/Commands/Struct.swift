@@ -9,7 +9,7 @@ internal import Target
 
 package struct Struct: Stage {
     package static let manual = Manual(
-        name: "struct", aliases: ["union", "*"], 
+        name: "struct", aliases: ["union", "*"],
         synopsis: "NAME[.MEMBER[,MEMBER]...] [ADDRESS[:CPUS] [COUNT]] [-o] [-x] [-d] [-r] [-u PID] [-l OFFSET]",
         summary: "a structure's definition, layout or contents",
         text: """
@@ -170,7 +170,8 @@ package struct Struct: Stage {
             }
         }
         if let declared { return declared }
-        throw CommandError("there is no struct, union or typedef of one named \(name)")
+        throw CommandError(
+            "there is no struct, union or typedef of one named \(name)", cause: .noType("struct \(name)"))
     }
 
     // MARK: without an address

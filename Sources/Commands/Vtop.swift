@@ -104,7 +104,8 @@ package struct Ptov: Stage {
 
     package func finish(_ context: Context, _ emit: Emit) throws {
         let source = try Vtop.source(context)
-        let physical = PhysicalAddress(try AddressOperand.address(address, context.target, inCrash: AddressOperand.isCrash(context)).rawValue)
+        let physical = PhysicalAddress(
+            try AddressOperand.address(address, context.target, inCrash: AddressOperand.isCrash(context)).rawValue)
         let aliases = source.aliases(of: physical)
         guard !aliases.isEmpty else { throw CommandError("the kernel maps physical address \(physical) nowhere") }
         for alias in aliases {

@@ -254,7 +254,8 @@ struct KernelMemory {
                             Field("node", "NODE", .signed(Int64(number))),
                             Field("node_size", nil, .unsigned(try node["node_spanned_pages"].unsigned())),
                             Field("pglist_data", "PGLIST_DATA", .address(try node.address.rawValue)),
-                            Field("zone", "ZONE", .signed(index)), Field("name", "NAME", .text(try zone["name"].text())),
+                            Field("zone", "ZONE", .signed(index)),
+                            Field("name", "NAME", .text(try zone["name"].text())),
                             Field("size", "SIZE", .unsigned(size)),
                             Field("mem_map", "MEM_MAP", map.map { .address($0.rawValue) } ?? .none),
                             Field("start_paddr", "START_PADDR", .address(size == 0 ? 0 : start &* 4096)),
@@ -296,7 +297,8 @@ struct KernelMemory {
         let state = found.state.name
         let text = start.map { state == "allocated" ? "[\(hex($0.rawValue))]" : hex($0.rawValue) } ?? "none"
         let fields = [
-            Field("slab", nil, .address(found.slab.rawValue)), Field("cache", nil, .address(found.cache.address.rawValue)),
+            Field("slab", nil, .address(found.slab.rawValue)),
+            Field("cache", nil, .address(found.cache.address.rawValue)),
             Field("object", nil, start.map { .address($0.rawValue) } ?? .none),
             Field("offset", nil, .signed(found.offset)), Field("state", nil, .text(state)),
         ]

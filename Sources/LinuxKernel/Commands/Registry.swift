@@ -25,8 +25,8 @@ package enum LinuxCommands {
         Sys.self,
         TaskStage.self,
         Tree.self,
-        VirtualMemory.self,
         Up.self,
+        VirtualMemory.self,
         WaitQueue.self,
     ]
 }
