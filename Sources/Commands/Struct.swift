@@ -37,7 +37,7 @@ package struct Struct: Stage {
             .init("struct task_struct.se.run_node -o", "where a member is"),
             .init("struct -o list_head &init_task.tasks", "where the members are in memory"),
             .init("struct task_struct.pid -l task_struct.tasks &init_task.tasks", "from a member's address"),
-            .init("struct rq.cpu runqueues:a", "each CPU's copy"),
+            .init("struct rq.curr runqueues:a", "each CPU's copy"),
             .init("ps 1 | struct task_struct.comm,pid", "of each task that a command says"),
         ], takesOperand: true)
 

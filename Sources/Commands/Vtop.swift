@@ -14,6 +14,7 @@ package struct Vtop: Stage {
         options: [
             .init("-c", "PID", "Walk the page tables of this process"),
             .init("-u", "ADDRESS is a process's; which one, -c says"),
+            .init("-k", "ADDRESS is the kernel's, which it is anyway"),
         ],
         examples: [
             .init("vtop &init_task", "a variable of the kernel"), .init("vtop &jiffies", "another one"),

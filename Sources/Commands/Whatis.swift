@@ -19,7 +19,7 @@ package struct Whatis: Stage {
         options: [
             .init("-o", "Of a structure: the offsets of its members, and its size"),
             .init("-r", "SIZE", "Every structure and union of this size in bytes, or of one in SIZE-SIZE"),
-            .init("-m", "MEMBER", "Every one that has a member of this type"),
+            .init("-m", "MEMBER", "Every one that has a member, also of an embedded structure, of this type"),
         ],
         examples: [
             .init("whatis &init_task", "an address"), .init("whatis -o list_head", "where a structure's members are"),

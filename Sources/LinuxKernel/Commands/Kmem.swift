@@ -128,12 +128,24 @@ struct KernelMemory {
             }
             try row(name, label, bytes / page, of: total, "TOTAL MEM")
         }
-        if let limit = summary["commit_limit"].map({ $0 / page }) {
+        do {
+            let limit = try commitLimit(total)
             try row("commit_limit", "COMMIT LIMIT", limit, of: nil, "")
-            if let committed = summary["committed"].map({ $0 / page }) {
-                try row("committed", "COMMITTED", committed, of: limit, "TOTAL LIMIT")
-            }
+            // As /proc/meminfo has it: without what CPUs have not yet handed in.
+            let committed = try Globals.structure(model, "vm_committed_as", "percpu_counter")["count"].signed()
+            try row("committed", "COMMITTED", UInt64(max(committed, 0)), of: limit, "TOTAL LIMIT")
+        } catch {
+            context.gaps.note("kmem -i: the commit limit", error)
         }
+    }
+
+    /// Pages that may be promised (mm/util.c, vm_commit_limit): a share of memory, or a number of KiB, and all swap.
+    private func commitLimit(_ total: UInt64) throws -> UInt64 {
+        let fixed = try Globals.word(model, "sysctl_overcommit_kbytes")
+        let swap = (try? Globals.word(model, "total_swap_pages")) ?? 0
+        guard fixed == 0 else { return fixed / 4 &+ swap }
+        let ratio = try Globals.word(model, "sysctl_overcommit_ratio", size: 4)
+        return total.multipliedReportingOverflow(by: ratio).partialValue / 100 &+ swap
     }
 
     /// The global counters, without what CPUs have not yet handed in.

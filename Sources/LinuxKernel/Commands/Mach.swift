@@ -61,9 +61,8 @@ package struct Mach: Stage {
             let field = region.split(separator: " ").joined(separator: "_") + "_base"
             add(field, label, start.map { hex($0) }, start.map { .address($0) } ?? .none)
         }
-        let size = (try? kernel.model.types.lookup(.union, "thread_union")).flatMap { $0 }
-            .flatMap { try? kernel.model.types.size($0) }.flatMap { $0 }
-        add("stack_size", "KERNEL STACK SIZE", size.map { "\($0)" }, size.map { .unsigned($0) } ?? .none)
+        let size = kernel.stackSize
+        add("stack_size", "KERNEL STACK SIZE", "\(size)", .unsigned(size))
         var stacks: [FieldValue] = []
         for stack in kernel.architecture.cpuStacks(kernel.model) {
             lines.append(
