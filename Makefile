@@ -3,7 +3,9 @@
 PREFIX ?= /usr/local
 DESTDIR ?=
 # The release is one static executable, stripped: it starts in about a millisecond and runs on any x86-64 Linux.
-RELEASE := -c release --product inquest -Xswiftc -static-executable -Xlinker --gc-sections -Xlinker -s
+# What libedit needs itself must be named when it is linked statically.
+EDIT := $(addprefix -Xlinker ,$(filter -l%,$(shell pkg-config --static --libs libedit 2>/dev/null)))
+RELEASE = -c release --product inquest -Xswiftc -static-executable $(EDIT) -Xlinker --gc-sections -Xlinker -s
 CHECKED := --explicit-target-dependency-import-check error
 BINARY := .build/release/inquest
 export INQUEST_FIXTURES ?= $(CURDIR)/.build-fixtures
@@ -28,6 +30,7 @@ test: ## everything that CI checks, at most 30 minutes on two cores
 	swift format lint --strict -r Sources Tests Package.swift
 	swift build --build-tests $(CHECKED)
 	swift test --skip-build --disable-xctest
+	Tests/Terminal/run .build/debug/inquest
 
 check-long: test ## also the checks that take longer
 	INQUEST_LONG=1 swift test --skip-build --disable-xctest

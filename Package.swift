@@ -29,8 +29,9 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2")
     ],
     targets: [
-        // C libraries and the one C file of ours, each behind one wrapper.
+        // C libraries and the C files of ours, each behind one wrapper.
         .target(name: "CMapping"),
+        .target(name: "CLineEdit", linkerSettings: [.linkedLibrary("edit")]),
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
         .systemLibrary(name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"])]),
         .systemLibrary(name: "CCapstone", pkgConfig: "capstone", providers: [.apt(["libcapstone-dev"])]),
@@ -57,11 +58,14 @@ let package = Package(
         layer("Capabilities", ["Bytes", "Memory", "Target", "Unwind"]),
         // 9
         layer("Pipeline", ["Bytes", "DebugModel", "Memory", "Target", "Capabilities"]),
+        layer("Analysis", ["Bytes", "Target", "Capabilities"]),
         // 10
         layer(
             "Commands", ["Bytes", "DebugModel", "Memory", "Machine", "Unwind", "Target", "Capabilities", "Pipeline"]),
         layer(
             "MDB", ["Bytes", "DebugModel", "Memory", "Machine", "Unwind", "Target", "Capabilities", "Pipeline"]),
+        layer(
+            "DDB", ["Bytes", "DebugModel", "Memory", "Machine", "Unwind", "Target", "Capabilities", "Pipeline"]),
         layer(
             "LinuxKernel",
             [
@@ -74,7 +78,7 @@ let package = Package(
             name: "inquest",
             dependencies: [
                 "Bytes", "DebugModel", "ELF", "Memory", "Dump", "DebugInfo", "Machine", "Unwind", "Target",
-                "Capabilities", "Pipeline", "Commands", "MDB", "LinuxKernel", "Rendering",
+                "Capabilities", "Pipeline", "Commands", "DDB", "MDB", "LinuxKernel", "Rendering", "CLineEdit",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: settings),
@@ -95,9 +99,16 @@ let package = Package(
         tests("DebugInfo", ["Bytes", "Codecs", "DebugModel", "ELF", "FixtureKit"]),
         tests("Machine", ["Bytes", "DebugInfo", "DebugModel", "ELF", "Memory", "FixtureKit"]),
         tests("Unwind", ["Bytes", "DebugModel", "Memory", "Machine", "FixtureKit"]),
+        tests("Recovery", ["Bytes", "DebugModel", "Memory", "Machine", "Unwind", "FixtureKit"]),
         tests("Target", ["Bytes", "DebugModel", "Memory", "Machine", "Unwind", "FixtureKit"]),
         tests("Pipeline", ["Bytes", "DebugModel", "Memory", "Machine", "Target", "Capabilities"]),
         tests("Commands", ["Bytes", "DebugModel", "Memory", "Target", "Capabilities", "Pipeline", "FixtureKit"]),
+        tests(
+            "DDB",
+            [
+                "Bytes", "DebugInfo", "DebugModel", "Memory", "Machine", "Dump", "Unwind", "Target", "Capabilities",
+                "Pipeline", "Commands", "LinuxKernel", "FixtureKit",
+            ]),
         tests(
             "MDB",
             [
@@ -119,6 +130,13 @@ let package = Package(
                 "inquest", "FixtureKit", "Bytes", "DebugInfo", "DebugModel", "Memory", "Machine", "Target",
                 "Capabilities",
                 "Pipeline",
+            ],
+            swiftSettings: settings),
+        // What stands between a session and a terminal; Tests/Terminal/ has what needs a real one.
+        .testTarget(
+            name: "TerminalTests",
+            dependencies: [
+                "inquest", "FixtureKit", "Bytes", "Capabilities", "DebugModel", "Pipeline", "Rendering", "Target",
             ],
             swiftSettings: settings),
         .testTarget(

@@ -6,11 +6,18 @@ internal import Pipeline
 internal import Target
 
 enum AddressOperand {
+    /// Whether the lines of this session are crash's.
+    static func isCrash(_ context: Context) -> Bool { context.session.dialect == "crash" }
+
     /// The address that a command is about. The name of a symbol stands for its address, as `rd jiffies` reads the
     /// variable; of any other expression it is what a pointer or a number holds, or where a structure, an array or a
     /// function is.
-    static func address(_ text: String, _ target: Target) throws -> VirtualAddress {
+    /// With `inCrash` a number without 0x is hexadecimal, as crash takes addresses.
+    static func address(_ text: String, _ target: Target, inCrash: Bool = false) throws -> VirtualAddress {
         if let plain = plain(text) { return plain }
+        if inCrash, text.first?.isNumber == true, text.allSatisfy(\.isHexDigit), let number = UInt64(text, radix: 16) {
+            return VirtualAddress(number)
+        }
         if let symbol = target.symbols.symbol(named: text) {
             guard !target.isPerCPU(symbol) else {
                 throw CommandError("\(text) is a per-CPU variable; say of which CPU: &per_cpu(\(text), 0)")

@@ -99,12 +99,15 @@ package struct Dis: Stage {
         switch extent {
         case .toAddress:
             guard let function else { throw CommandError("dis: no symbol covers \(address), so that -r has no start") }
-            let end = address.advanced(by: UInt64(1))
-            return reader.pieces(CodeRange(start: function.start, end: max(end, function.start)))
-                .filter { piece in piece.start <= address }
+            return reader.pieces(function).filter { $0.start <= address }
         case .fromAddress:
             guard let function else { throw CommandError("dis: no symbol covers \(address), so that -f has no end") }
-            return reader.pieces(CodeRange(start: address, end: function.end))
+            let pieces = reader.pieces(function)
+            // From within an instruction, or from where the function cannot be read, it is the address that counts.
+            guard pieces.contains(where: { $0.start == address }) else {
+                return reader.pieces(CodeRange(start: address, end: function.end))
+            }
+            return pieces.filter { $0.start >= address }
         case .around(let count): return Self.around(address, count, function, reader)
         case .usual: break
         }
@@ -116,7 +119,8 @@ package struct Dis: Stage {
             }
             let end = try Self.address(last.hasPrefix(",") ? String(last.dropFirst()) : last, target)
             guard end > address else { throw UsageError("dis: \(end) is not behind \(address)") }
-            return reader.pieces(CodeRange(start: address, end: end))
+            // The instruction that the end lies in is whole.
+            return reader.pieces(CodeRange(start: address, end: end.advanced(by: UInt64(15)))).filter { $0.start < end }
         }
         if isWhole, let function { return reader.pieces(function) }
         return reader.pieces(CodeRange(start: address, end: address.advanced(by: UInt64(15))), limit: 1)

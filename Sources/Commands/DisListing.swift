@@ -132,7 +132,7 @@ struct DisListing {
     ) -> Record {
         let target = context.target
         let text = reader.text(of: instruction)
-        let symbols = DisOperands.symbols(instruction, text, target)
+        let symbols = DisOperands.symbols(instruction, text, context)
         let mark = marks.mark(instruction)
         let frame = marks.interrupted[instruction.address]
         let values = frame.map { DisOperands.values(instruction, $0.registers, context) } ?? []

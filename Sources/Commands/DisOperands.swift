@@ -11,7 +11,8 @@ internal import Target
 enum DisOperands {
     /// The symbols that an instruction's addresses stand for, beside a jump's target: a place relative to the program
     /// counter, an absolute one, an immediate that is the address of something.
-    static func symbols(_ instruction: Instruction, _ text: InstructionText, _ target: Target) -> String? {
+    static func symbols(_ instruction: Instruction, _ text: InstructionText, _ context: Context) -> String? {
+        let target = context.target
         if let resolved = text.resolved {
             let name = target.symbols.describe(resolved).map { " <\($0)>" } ?? ""
             return "\(resolved)\(name)"
@@ -21,7 +22,11 @@ enum DisOperands {
             case .memory(let memory):
                 guard memory.base == nil, memory.absolute == nil || memory.segment != nil else { continue }
                 let address = memory.absolute ?? VirtualAddress(UInt64(bitPattern: memory.displacement))
-                guard isKernel(address) || memory.segment != nil, let name = target.symbols.describe(address) else {
+                if memory.segment != nil, memory.index == nil {
+                    guard let name = perCPU(address, context) else { continue }
+                    return "<\(name)>"
+                }
+                guard isKernel(address), let name = target.symbols.describe(address) else {
                     continue
                 }
                 return "<\(name)>"
@@ -37,6 +42,17 @@ enum DisOperands {
                 else { continue }
                 return "<\(target.symbols.describe(address) ?? symbol.name)>"
             case .register: continue
+            }
+        }
+        return nil
+    }
+
+    /// The per-CPU variable at an offset from a CPU's area.
+    private static func perCPU(_ offset: VirtualAddress, _ context: Context) -> String? {
+        for capability in context.kernel.capabilities {
+            guard let source = capability as? any AddressIdentifier else { continue }
+            for found in source.identify(offset) where found.kind == "per-CPU variable" {
+                return found.details.first { $0.name == "variable" }?.value
             }
         }
         return nil

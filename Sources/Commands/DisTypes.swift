@@ -107,7 +107,9 @@ package struct OperandTypes {
         else { return nil }
         let (offset, overflow) = pointer.offset.addingReportingOverflow(memory.displacement)
         guard !overflow, let bytes = UInt64(exactly: offset), let size = try? target.types.size(pointer.type),
-            bytes < size, let (path, type, rest) = member(at: bytes, of: pointer.type, size: operand.size)
+            bytes < size,
+            let (path, type, rest) = member(
+                at: bytes, of: pointer.type, size: operand.access.isEmpty ? 0 : operand.size)
         else { return nil }
         var text = pointer.name + (pointer.isObject ? "." : "->") + path
         if rest > 0 { text += "+0x" + hex(rest) }

@@ -18,6 +18,8 @@ package struct Print: Stage {
             An address of more than eight hexadecimal digits needs no 0x. Structures are shown whole; a member that \
             cannot be read says so in its place. Nothing in the target is changed or called.
 
+            NAME:CPUS shows a per-CPU variable's copies: runqueues:0, runqueues:0-3,7, runqueues:a for all.
+
             Of a variable whose type nothing tells (a kernel's BTF has the types of few variables) the address and the \
             first bytes are shown; (TYPE)NAME reads it as that type.
             """,
@@ -46,6 +48,14 @@ package struct Print: Stage {
     package func finish(_ context: Context, _ emit: Emit) throws {
         // Behind a bar everything was said already.
         guard !context.isBehindBar else { return }
+        if let copies = try CPUSpec.split(text, context.target) {
+            for cpu in copies.cpus { try show("per_cpu(\(copies.name), \(cpu))", context, emit) }
+            return
+        }
+        try show(text, context, emit)
+    }
+
+    private func show(_ text: String, _ context: Context, _ emit: Emit) throws {
         let value = try context.target.evaluate(text)
         if value.isUntyped {
             let untyped = try Untyped(text, value)

@@ -9,22 +9,32 @@ internal import Target
 
 package struct Rd: Stage {
     package static let manual = Manual(
-        name: "rd", synopsis: "[-p | -u PID] [-8|-16|-32|-64] [-a | -s] ADDRESS [COUNT]", summary: "read memory",
+        name: "rd",
+        synopsis: "[-p | -u PID | -f] [-8|-16|-32|-64] [-a | -s | -S | -d | -D] [-x] [-N] [-R] ADDRESS [COUNT]",
+        summary: "read memory",
         text: """
             Shows COUNT words (one unless said) of 64 bits from ADDRESS, with their bytes as ASCII. ADDRESS is the name \
             of a symbol, which stands for its address, or any expression. What cannot be read is shown as such, with the reason.
             """,
         options: [
             .init("-p", "ADDRESS is a physical one"), .init("-u", "PID", "ADDRESS is one of this process"),
+            .init("-f", "ADDRESS is an offset into the dump's file; refused, for pages are packed there"),
             .init("-8", "Bytes; -16, -32 and -64 likewise"), .init("-16", "Words of 16 bits"),
             .init("-32", "Words of 32 bits"), .init("-64", "Words of 64 bits"),
             .init("-a", "The text up to its NUL, or COUNT bytes of it"),
+            .init("-d", "Words in decimal, with their sign"), .init("-D", "Words in decimal, without a sign"),
+            .init("-x", "No ASCII"), .init("-N", "Words in network byte order"),
             .init("-s", "Symbols for the words that are addresses of the kernel's"),
+            .init("-S", "The same, and the slab cache of a word that is an object's address"),
+            .init("-o", "OFFSET", "Added to ADDRESS"), .init("-e", "END", "Words up to this address; instead of COUNT"),
+            .init("-R", "The words before ADDRESS and the one there, the last one first"),
+            .init("-r", "FILE", "Written into a file; refused: rd ... > FILE"),
         ],
         examples: [
             .init("rd jiffies", "a variable's word"), .init("rd &init_task 8", "eight words"),
             .init("rd -a linux_banner", "a string"), .init("rd -s &init_task.tasks 2", "two pointers, with symbols"),
-        ], takesOperand: true)
+            .init("rd -32 -d jiffies 2", "words of 32 bits in decimal"),
+        ], takesOperand: true, section: .memory)
 
     private enum Space {
         case kernel
@@ -35,14 +45,16 @@ package struct Rd: Stage {
     private let space: Space
     private let address: String
     private let count: Int?
-    private let width: Int
+    private let end: String?
+    private let offset: UInt64
+    private let isReversed: Bool
     private let isText: Bool
-    private let showsSymbols: Bool
+    private let style: WordStyle
 
     package init(_ arguments: Arguments) throws {
-        var width = 8
         // A word that begins with a digit behind its dash is an operand to everybody else.
         let widths = ["-8": 1, "-16": 2, "-32": 4, "-64": 8]
+        var width = 8
         var words: [String] = []
         for word in arguments.operands {
             if let known = widths[word] { width = known } else { words.append(word) }
@@ -56,35 +68,69 @@ package struct Rd: Stage {
             space = arguments.has("-p") ? .physical : .kernel
         }
         guard count ?? 1 > 0 else { throw UsageError("rd: COUNT is at least 1") }
+        guard !arguments.has("-f") else {
+            throw UsageError("rd: -f: pages lie packed in a dump's file; -p reads physical memory")
+        }
+        guard !arguments.has("-r") else { throw UsageError("rd: -r: write what is shown into a file with > FILE") }
         address = text
         self.count = count
-        self.width = width
+        end = arguments.value("-e")
+        if let word = arguments.value("-o") {
+            guard let number = PlainArithmetic.number(word) else { throw UsageError("rd: \(word) is not an offset") }
+            offset = number
+        } else {
+            offset = 0
+        }
+        isReversed = arguments.has("-R")
         isText = arguments.has("-a")
-        showsSymbols = arguments.has("-s")
+        style = try WordStyle(width: width, arguments)
     }
 
     package func finish(_ context: Context, _ emit: Emit) throws {
-        let start = try AddressOperand.address(address, context.target)
+        let inCrash = AddressOperand.isCrash(context)
+        var start = try AddressOperand.address(address, context.target, inCrash: inCrash).advanced(by: offset)
         let read = try reader(context)
         if isText { return try text(start, read, emit) }
-        let perLine = showsSymbols ? max(16 / width / 2, 1) * width : 16
-        let size = UInt64(count ?? 1).multipliedReportingOverflow(by: UInt64(width))
+        var size = UInt64(count ?? 1).multipliedReportingOverflow(by: UInt64(style.width))
+        if let end {
+            let last = try AddressOperand.address(end, context.target, inCrash: inCrash)
+            guard last > start else { throw UsageError("rd: -e \(last) is not behind \(start)") }
+            size = (last.distance(from: start), false)
+        }
+        let perLine = UInt64(isReversed ? style.width : style.perLine)
         var remaining = size.overflow ? UInt64.max : size.partialValue
+        if isReversed {
+            // The words that end with the one at the address, each on a line of its own.
+            start = start.advanced(by: UInt64(style.width) &- remaining)
+            let words = min(remaining / UInt64(style.width), 1 << 20)
+            for index in (0..<words).reversed() {
+                try show(start.advanced(by: index &* UInt64(style.width)), UInt64(style.width), perLine, read, context, emit)
+            }
+            return
+        }
+        try show(start, remaining, perLine, read, context, emit)
+        remaining = 0
+    }
+
+    private func show(
+        _ start: VirtualAddress, _ size: UInt64, _ perLine: UInt64, _ read: Read, _ context: Context, _ emit: Emit
+    ) throws {
+        var remaining = size
         var position = start
         while remaining > 0 {
-            let size = min(remaining, UInt64(perLine))
+            let size = min(remaining, perLine)
             let bytes: ByteSlice
             do throws(MemoryFault) {
                 bytes = try read(position, Int(size))
             } catch {
                 // Words before the border of a page are still there when what follows is not.
-                var done = try readable(position, size, read, context.target, emit)
+                var done = try readable(position, size, read, context, emit)
                 if done == 0 { done = try self.gap(position, remaining, error, context, emit) }
                 remaining -= done
                 position = position.advanced(by: done)
                 continue
             }
-            try emitLine(position, bytes, context.target, emit)
+            try emit(.record(style.record(position, bytes, context)))
             remaining -= size
             position = position.advanced(by: size)
         }
@@ -129,39 +175,12 @@ package struct Rd: Stage {
 
     /// The words up to the end of the page; how many bytes were shown.
     private func readable(
-        _ position: VirtualAddress, _ size: UInt64, _ read: Read, _ target: Target, _ emit: Emit
+        _ position: VirtualAddress, _ size: UInt64, _ read: Read, _ context: Context, _ emit: Emit
     ) throws -> UInt64 {
-        let room = (4096 - position.rawValue & 4095) / UInt64(width) * UInt64(width)
+        let room = (4096 - position.rawValue & 4095) / UInt64(style.width) * UInt64(style.width)
         guard room > 0, room < size, let bytes = try? read(position, Int(room)) else { return 0 }
-        try emitLine(position, bytes, target, emit)
+        try emit(.record(style.record(position, bytes, context)))
         return room
-    }
-
-    private func emitLine(_ address: VirtualAddress, _ bytes: ByteSlice, _ target: Target, _ emit: Emit) throws {
-        var values: [UInt64] = []
-        for start in stride(from: 0, to: bytes.count, by: width) {
-            values.append((0..<width).reduce(0) { $0 | UInt64(bytes[start + $1] ?? 0) << UInt64(8 * $1) })
-        }
-        let ascii = bytes.array.map { (0x20..<0x7f).contains($0) ? String(Unicode.Scalar($0)) : "." }.joined()
-        let digits = values.map { value in
-            if showsSymbols, width == 8, let symbol = target.symbols.describe(VirtualAddress(value)) { return symbol }
-            return hex(value, width: width * 2)
-        }
-        var line = "\(hex(address.rawValue, width: 16)):  \(digits.joined(separator: " "))"
-        if !showsSymbols {
-            let full = (16 / width) * (2 * width + 1) - 1
-            let used = digits.count * (2 * width + 1) - 1
-            line += String(repeating: " ", count: max(full - used, 0)) + "   " + ascii
-        }
-        var fields = [
-            Field("address", nil, .address(address.rawValue)), Field("width", nil, .unsigned(UInt64(width))),
-            Field("values", nil, .list(values.map { .address($0) })), Field("ascii", nil, .text(ascii)),
-        ]
-        if showsSymbols, width == 8 {
-            let symbols = values.map { target.symbols.describe(VirtualAddress($0)) }
-            fields.append(Field("symbols", nil, .list(symbols.map { $0.map { .text($0) } ?? .none })))
-        }
-        try emit(.record(Record("memory", fields, presentation: .block([line]))))
     }
 
     private func text(_ start: VirtualAddress, _ read: Read, _ emit: Emit) throws {

@@ -4,10 +4,18 @@ package import Pipeline
 
 package enum Commands {
     package static let all: [any Stage.Type] = [
+        Ascii.self,
+        Btop.self,
         Dis.self,
+        Lines.self,
+        Eval.self,
         List.self,
+        Pd.self,
         Print.self,
+        Pte.self,
+        Ptob.self,
         Ptov.self,
+        Px.self,
         Rd.self,
         Search.self,
         Struct.self,

@@ -34,7 +34,7 @@ package struct Search: Stage {
             .init("search &init_task", "who points to the first task"), .init("search -c 'Linux version'", "a string"),
             .init("search -w -l 5 0x5a2e5a2e", "words of 32 bits, five places"),
             .init("search -m 0xfff 0xffffffff82000000", "a pointer into a page"),
-        ], emits: [.subjects, .text], takesOperand: true)
+        ], emits: [.subjects, .text], takesOperand: true, section: .memory)
 
     private let needle: (Target) throws -> Needle
     private let isPhysical: Bool
@@ -93,7 +93,7 @@ package struct Search: Stage {
         let isFiltered = !isPhysical && bounds != nil
         let search = MemorySearch(
             try needle(target), in: target.space.memory, limit: isFiltered ? 1 << 20 : limit,
-            isInterrupted: context.isInterrupted)
+            progress: context.progress, isInterrupted: context.isInterrupted)
         let result = search.run(physical)
         if context.isInterrupted() { throw Interrupted() }
         var shown = 0

@@ -1,18 +1,24 @@
 // struct: the definition of a structure, its layout, or its contents at an address.
 
 internal import Bytes
+internal import Capabilities
 internal import DebugModel
+internal import Memory
 package import Pipeline
 internal import Target
 
 package struct Struct: Stage {
     package static let manual = Manual(
-        name: "struct", aliases: ["union", "*"], synopsis: "NAME[.MEMBER[,MEMBER]...] [ADDRESS [COUNT]] [-o] [-x] [-d]",
+        name: "struct", aliases: ["union", "*"], 
+        synopsis: "NAME[.MEMBER[,MEMBER]...] [ADDRESS[:CPUS] [COUNT]] [-o] [-x] [-d] [-r] [-u PID] [-l OFFSET]",
         summary: "a structure's definition, layout or contents",
         text: """
             Without an address: the definition, and with -o the offset and size of each member, the holes and the \
             padding. With one, which may be any expression: the contents there, or those of the members; with COUNT of \
             as many structures one after another.
+
+            With -o and an address: where each member is. ADDRESS:CPUS means the copies of a per-CPU variable of these \
+            CPUs: 0, 0-3,7, a for all.
 
             NAME is that of a struct, a union, or a typedef of one. A MEMBER may be a path: se.exec_start, comm[0].
             """,
@@ -20,12 +26,18 @@ package struct Struct: Stage {
             .init("-o", "Offsets and sizes, in bytes; of a bit-field the byte and the bit"),
             .init("-x", "Numbers in hexadecimal"),
             .init("-d", "Numbers in decimal, which is how they are shown anyway"),
+            .init("-l", "OFFSET", "ADDRESS is that of a member: its offset in bytes, or STRUCT.MEMBER"),
+            .init("-r", "The bytes, as rd shows them"), .init("-u", "PID", "ADDRESS is one of this process"),
+            .init("-p", "With members that are pointers: what they point to"),
         ],
         examples: [
             .init("struct list_head", "the definition"), .init("struct list_head -o", "the layout"),
             .init("struct task_struct.comm,pid &init_task", "two members of the first task"),
             .init("struct list_head init_task.tasks", "a structure inside another one"),
             .init("struct task_struct.se.run_node -o", "where a member is"),
+            .init("struct -o list_head &init_task.tasks", "where the members are in memory"),
+            .init("struct task_struct.pid -l task_struct.tasks &init_task.tasks", "from a member's address"),
+            .init("struct rq.cpu runqueues:a", "each CPU's copy"),
             .init("ps 1 | struct task_struct.comm,pid", "of each task that a command says"),
         ], takesOperand: true)
 
@@ -35,6 +47,10 @@ package struct Struct: Stage {
     private let count: Int
     private let showsOffsets: Bool
     private let isHexadecimal: Bool
+    private let isRaw: Bool
+    private let followsPointers: Bool
+    private let process: Int?
+    private let memberOffset: String?
 
     /// Structures shown at most; more are a slip of the finger.
     private static let maximum = 1 << 20
@@ -57,6 +73,13 @@ package struct Struct: Stage {
         self.count = count ?? 1
         showsOffsets = arguments.has("-o")
         isHexadecimal = arguments.has("-x") && !arguments.has("-d")
+        isRaw = arguments.has("-r")
+        followsPointers = arguments.has("-p")
+        memberOffset = arguments.value("-l")
+        process = try arguments.value("-u").map { word in
+            guard let pid = Int(word) else { throw UsageError("struct: \(word) is not a pid") }
+            return pid
+        }
     }
 
     package func finish(_ context: Context, _ emit: Emit) throws {
@@ -65,13 +88,73 @@ package struct Struct: Stage {
         guard let address else {
             return try members.isEmpty ? whole(type, target, emit) : parts(type, target, emit)
         }
-        let start = try AddressOperand.address(address, target)
         guard let size = try target.types.size(type) else {
             throw CommandError("\(try target.types.spelling(type)) is declared, but nothing that was loaded defines it")
         }
-        for index in 0..<count {
-            let place = start.advanced(by: UInt64(index) &* size)
-            try contents(Value(target: target, type: type, place: .memory(place)), place, context, emit)
+        let source = try self.target(context)
+        let offset = try memberOffset.map { try self.offset($0, target) } ?? 0
+        for start in try starts(address, context) {
+            for index in 0..<count {
+                let place = start.advanced(by: UInt64(index) &* size &- offset)
+                try show(Value(target: source, type: type, place: .memory(place)), place, size, context, emit)
+            }
+        }
+    }
+
+    private func show(
+        _ value: Value, _ place: VirtualAddress, _ size: UInt64, _ context: Context, _ emit: Emit
+    ) throws {
+        if isRaw { return try raw(value, place, size, context, emit) }
+        if showsOffsets { return try StructPlaces(members: members).emit(value, place, emit) }
+        try contents(value, place, context, emit)
+    }
+
+    /// The addresses that are meant: one, or those of a per-CPU variable's copies.
+    private func starts(_ text: String, _ context: Context) throws -> [VirtualAddress] {
+        let target = context.target
+        guard let copies = try CPUSpec.split(text, target) else {
+            return [try AddressOperand.address(text, target, inCrash: AddressOperand.isCrash(context))]
+        }
+        guard let symbol = target.symbols.symbol(named: copies.name), target.isPerCPU(symbol) else {
+            throw CommandError("\(copies.name) is no per-CPU variable")
+        }
+        return copies.cpus.compactMap { target.perCPU.offsets[$0].map { symbol.address.advanced(by: $0) } }
+    }
+
+    /// The kernel's memory, or a process's with the kernel's types.
+    private func target(_ context: Context) throws -> Target {
+        guard let process else { return context.target }
+        guard let source = context.kernel.capability((any UserMemorySource).self) else {
+            throw CommandError("this kernel does not offer the memory of processes")
+        }
+        let target = context.target
+        return Target(
+            machine: target.machine, space: try source.userSpace(pid: process), types: target.types,
+            symbols: target.symbols, debug: target.debug, perCPU: target.perCPU)
+    }
+
+    /// The offset of `-l`: a number of bytes, or where a member is.
+    private func offset(_ text: String, _ target: Target) throws -> UInt64 {
+        if let number = PlainArithmetic.number(text) { return number }
+        let parts = text.split(separator: ".", maxSplits: 1)
+        guard parts.count == 2 else { throw UsageError("struct: -l takes a number or STRUCT.MEMBER") }
+        return try MemberPath(String(parts[1])).offset(in: Self.type(String(parts[0]), target), target.types).bytes
+    }
+
+    /// The structure's bytes in words of 64 bits.
+    private func raw(
+        _ value: Value, _ place: VirtualAddress, _ size: UInt64, _ context: Context, _ emit: Emit
+    ) throws {
+        guard members.isEmpty else { throw UsageError("struct: -r shows whole structures") }
+        let style = try WordStyle(width: 8, Arguments([], text: "", manual: Rd.manual))
+        var position = place
+        var left = size
+        while left > 0 {
+            let count = min(left, 16)
+            let bytes = try value.target.space.read(position, count: Int(count))
+            try emit(.record(style.record(position, bytes, context)))
+            position = position.advanced(by: count)
+            left -= count
         }
     }
 
@@ -144,7 +227,8 @@ package struct Struct: Stage {
             var fields: [ValueTree.Field] = []
             if count > 1 { lines.append("\(place):") }
             for path in members {
-                let inner = formatter.tree(try path.apply(to: value))
+                let member = try path.apply(to: value)
+                let inner = formatter.tree(followsPointers ? (try? member.pointee()) ?? member : member)
                 var shown = formatter.lines(inner)
                 shown[0] = "\(path) = \(shown[0])"
                 lines += shown.map { "  " + $0 }

@@ -18,7 +18,7 @@ package struct Vtop: Stage {
         examples: [
             .init("vtop &init_task", "a variable of the kernel"), .init("vtop &jiffies", "another one"),
             .init("vtop -c 1 0x400000", "an address of the first process"),
-        ], takesOperand: true)
+        ], takesOperand: true, section: .memory)
 
     private let address: String
     private let pid: Int?
@@ -37,7 +37,7 @@ package struct Vtop: Stage {
 
     package func finish(_ context: Context, _ emit: Emit) throws {
         let source = try Self.source(context)
-        let start = try AddressOperand.address(address, context.target)
+        let start = try AddressOperand.address(address, context.target, inCrash: AddressOperand.isCrash(context))
         let walk = try source.walk(start, pid: pid)
         var lines = ["virtual   \(hex(start.rawValue, width: 16))"]
         var steps: [FieldValue] = []
@@ -93,7 +93,7 @@ package struct Ptov: Stage {
         examples: [
             .init("ptov 0x1000000", "where the kernel sees this byte"),
             .init("ptov 0x2000", "a low page"),
-        ], takesOperand: true)
+        ], takesOperand: true, section: .memory)
 
     private let address: String
 
@@ -104,7 +104,7 @@ package struct Ptov: Stage {
 
     package func finish(_ context: Context, _ emit: Emit) throws {
         let source = try Vtop.source(context)
-        let physical = PhysicalAddress(try AddressOperand.address(address, context.target).rawValue)
+        let physical = PhysicalAddress(try AddressOperand.address(address, context.target, inCrash: AddressOperand.isCrash(context)).rawValue)
         let aliases = source.aliases(of: physical)
         guard !aliases.isEmpty else { throw CommandError("the kernel maps physical address \(physical) nowhere") }
         for alias in aliases {

@@ -9,23 +9,33 @@ internal import Target
 
 package struct Whatis: Stage {
     package static let manual = Manual(
-        name: "whatis", synopsis: "ADDRESS | EXPRESSION | TYPE", summary: "what an address is, or what type a name has",
+        name: "whatis", synopsis: "ADDRESS | EXPRESSION | [-o] TYPE | [-r SIZE[-SIZE]] [-m MEMBER]", summary: "what an address is, or what type a name has",
         text: """
             Of an address (a number, or an expression that is a pointer): the symbol there, the per-CPU variable, whose \
             stack it lies in, the object of which slab, its page. Of a variable or a member: its type. Of a type: its \
             definition.
             """,
-        options: [],
+        options: [
+            .init("-o", "Of a structure: the offsets of its members, and its size"),
+            .init("-r", "SIZE", "Every structure and union of this size in bytes, or of one in SIZE-SIZE"),
+            .init("-m", "MEMBER", "Every one that has a member of this type"),
+        ],
         examples: [
-            .init("whatis &init_task", "an address"), .init("whatis init_task", "a variable's type"),
+            .init("whatis &init_task", "an address"), .init("whatis -o list_head", "where a structure's members are"),
+            .init("whatis -r 16-24 -m list_head", "small structures that hold a list_head"), .init("whatis init_task", "a variable's type"),
             .init("whatis struct list_head", "a type's definition"), .init("whatis init_task.tasks", "a member's type"),
             .init("ps | whatis | group-by cache", "where many addresses lie"),
         ], takesExpression: true, accepts: .addresses, emits: [.subjects, .records])
 
     private let text: String
+    private let showsOffsets: Bool
+    private let search: TypeSearch?
 
     package init(_ arguments: Arguments) throws {
         text = arguments.text
+        showsOffsets = arguments.has("-o")
+        search = try TypeSearch(size: arguments.value("-r"), member: arguments.value("-m"))
+        guard search == nil || text.isEmpty else { throw UsageError("whatis: -r and -m take no name") }
     }
 
     package func receive(_ datum: Datum, _ context: Context, _ emit: Emit) throws {
@@ -38,7 +48,14 @@ package struct Whatis: Stage {
         // Behind a bar everything was said already.
         guard !context.isBehindBar else { return }
         let target = context.target
+        if let search { return try search.run(context, emit) }
         if let type = try definition(target) {
+            if showsOffsets {
+                var builder = LayoutBuilder(target.types)
+                let layout = try builder.layout(type)
+                let lines = LayoutText(showsOffsets: true, hexadecimal: false).lines(layout)
+                return try emit(.record(LayoutFields.record(layout, lines: lines)))
+            }
             let lines = try target.types.definition(type)
             let fields = [
                 Field("type", nil, .text(try target.types.spelling(type))),

@@ -27,7 +27,8 @@ package struct LocatedFiles: SymbolFiles {
         let wanted = SymbolFileLocator.Wanted(module: identity.name, buildID: buildID, release: release)
         guard let found = locator.find(wanted) else { return nil }
         let file = DebugFile(found, at: .module(identity.name, sections: identity.sections))
-        var sources = DebugSources(name: found.path, code: file.code, symbols: file.symbols, unwind: file.unwind)
+        var sources = DebugSources(
+            name: found.path, code: file.code, symbols: file.symbols, unwind: file.unwind, image: file)
         if found.hasDebugInformation {
             let types = DWARFTypes(file.dwarf, cache: nil)
             sources.types = types
@@ -80,7 +81,8 @@ struct LocatedKernel: KernelImage {
         let placed = DebugFile(file, at: .kernel(offset: offset))
         // A file that was stripped of its symbols leaves them to the kernel's own.
         let symbols = placed.symbols.count > 0 ? placed.symbols : nil
-        var sources = DebugSources(name: path, code: placed.code, symbols: symbols, unwind: placed.unwind)
+        var sources = DebugSources(
+            name: path, code: placed.code, symbols: symbols, unwind: placed.unwind, image: placed)
         guard file.hasDebugInformation else { return sources }
         let cache = cacheDirectory.flatMap {
             IndexCache(directory: $0, of: file.elf, supplementary: file.alternate)

@@ -91,6 +91,24 @@ package protocol CodeSource: Sendable {
     func functions(at address: VirtualAddress) throws -> [FunctionScope]
     /// The line-table row that covers `address`.
     func line(at address: VirtualAddress) throws -> SourceLine?
+    /// Where code begins that came from a line of the file whose path ends with `name`; of the next line that has code
+    /// when that one has none. In address order.
+    func places(inFile name: String, line: Int) throws -> [LinePlace]
+}
+
+extension CodeSource {
+    package func places(inFile name: String, line: Int) throws -> [LinePlace] { [] }
+}
+
+/// Code that came from a source line.
+package struct LinePlace: Sendable, Equatable {
+    package let address: VirtualAddress
+    package let line: SourceLine
+
+    package init(address: VirtualAddress, line: SourceLine) {
+        self.address = address
+        self.line = line
+    }
 }
 
 /// A variable with static storage, as debug information describes it.

@@ -36,12 +36,15 @@ package struct DebugSources: Sendable {
     package var unwind: [any UnwindSource]
     /// Variables of running functions. Their types are references of `types`.
     package var frames: (any FrameSource)?
+    /// Its code, to be held against memory.
+    package var image: (any CodeImage)?
 
     package init(
         name: String, types: (any TypeSource)? = nil, variables: (any VariableSource)? = nil,
         code: (any CodeSource)? = nil, symbols: (any SymbolSource)? = nil, unwind: [any UnwindSource] = [],
-        frames: (any FrameSource)? = nil
+        frames: (any FrameSource)? = nil, image: (any CodeImage)? = nil
     ) {
+        self.image = image
         self.name = name
         self.types = types
         self.variables = variables

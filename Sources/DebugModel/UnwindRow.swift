@@ -52,6 +52,8 @@ package enum FrameKind: Sendable, Equatable {
     case registers
     /// Only the hardware's part (ip, cs, flags, sp, ss) lies at the CFA.
     case partialRegisters
+    /// The frame pointer leads to the caller's, and to the return address above it. Of the row nothing else counts.
+    case framePointer
     /// Nothing is above: the first function of a task.
     case end
 }

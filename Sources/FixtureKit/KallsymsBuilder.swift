@@ -18,6 +18,8 @@ package struct KallsymsBuilder: Sendable {
     /// Whether lengths of 128 and more take two bytes (since 6.1).
     package var hasLongLengths = true
     package var relativeBase: UInt64 = 0xffff_ffff_8100_0000
+    /// Where the first byte of the image is, for offsets that count from their own places and have no base (since 7.0).
+    package var placeRelative: UInt64?
     package private(set) var symbols: [(letter: Character, name: String, value: UInt64)] = []
     /// Tokens of more than one character, by number; the numbers must be those of characters that no name uses.
     package var tokens: [UInt8: String] = [0x01: "sys_", 0x02: "_call", 0x80: "long_piece_of_a_name_"]
@@ -57,6 +59,15 @@ package struct KallsymsBuilder: Sendable {
             table += text(UInt8(token)) + [0]
         }
         let offsets = symbols.flatMap { Self.word(offset($0.value), 4) }
+        if let start = placeRelative {
+            let parts = [("num_syms", Self.word(UInt64(symbols.count), 4)), ("names", names), ("markers", markers)]
+            let pieces = [("token_table", table), ("token_index", index)]
+            let place = start &+ UInt64(Self.lay(parts + pieces).bytes.count)
+            let values = symbols.enumerated().flatMap { index, symbol in
+                Self.word(symbol.value &- (place &+ UInt64(index * 4)), 4)
+            }
+            return Self.lay(parts + pieces + [("offsets", values), ("seqs_of_names", sequence())])
+        }
         let base = ("relative_base", Self.word(relativeBase, 8))
         let number = ("num_syms", Self.word(UInt64(symbols.count), 4))
         let sequence = ("seqs_of_names", sequence())

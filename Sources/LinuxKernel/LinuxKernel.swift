@@ -23,6 +23,7 @@ package final class LinuxKernel: Kernel {
     /// `UTS_RELEASE`, as VMCOREINFO or the kernel's memory says.
     package let release: String?
     package let modules: ModuleTable
+    let generated: GeneratedCode
     package let cpus: CPUTable
     /// The CPUs as the dump's notes have them.
     let states: [CPUState]
@@ -30,7 +31,10 @@ package final class LinuxKernel: Kernel {
     let ground: Ground
     let info: VMCoreInfo?
     package var capabilities: [any Capability] {
-        offered + [LinuxFrames(kernel: self), LinuxThreads(kernel: self), LinuxSystem(kernel: self)]
+        offered + [
+            LinuxFrames(kernel: self), LinuxThreads(kernel: self), LinuxThreadDirectory(kernel: self),
+            LinuxSystem(kernel: self), LinuxSummary(kernel: self),
+        ]
     }
     private let offered: [any Capability]
     private let taskTable = Mutex<TaskTable?>(nil)
@@ -65,7 +69,9 @@ package final class LinuxKernel: Kernel {
         target = opened.target
         model = opened.model
         modules = opened.modules
-        cpus = try CPUTable(opened.model)
+        generated = opened.generated
+        cpus = CPUTable(opened.model)
+        if let why = cpus.failure { journal.remark("what runs on the CPUs cannot be told: \(why)") }
         states = architecture.machine.cpus(notes: facts.notes)
         self.release =
             release ?? ground.info?.release

@@ -19,6 +19,13 @@ package protocol Machine: Sendable {
     func exceptionFrame(
         at address: VirtualAddress, partial: Bool, in space: AddressSpace
     ) throws(MemoryFault) -> (registers: Registers, interruptedUser: Bool)
+    /// What an entry of the lowest page table says: the frame that it maps, nil when none, and the flags that are set.
+    /// Nil when the machine's entries are not known.
+    func describe(pageEntry: UInt64) -> (frame: PhysicalAddress?, flags: [String])?
+}
+
+extension Machine {
+    package func describe(pageEntry: UInt64) -> (frame: PhysicalAddress?, flags: [String])? { nil }
 }
 
 /// The registers of a machine and what each is for.

@@ -101,6 +101,15 @@ private struct Reader {
     }
 
     private func unknown(_ flag: String) -> UsageError {
-        UsageError("\(manual.name): no option \(Escaping.text(flag)); see: help \(manual.name)")
+        let flags = manual.options.map(\.flag)
+        var hint = "see: help \(manual.name)"
+        // One letter is like every other one: then the letters themselves say more.
+        let near = flag.count > 2 ? NearNames.of(flag, among: flags.filter { $0.count > 2 }) : []
+        if !near.isEmpty {
+            hint = "did you mean \(near.joined(separator: ", "))?"
+        } else if !flags.isEmpty {
+            hint = "it has \(flags.joined(separator: " ")); " + hint
+        }
+        return UsageError("\(manual.name): no option \(Escaping.text(flag)); \(hint)")
     }
 }

@@ -26,22 +26,6 @@ package enum Engine {
         case failed(Failure)
     }
 
-    /// Why a line has no answer: a sentence, and where in the line.
-    package struct Failure: Error, Sendable, Equatable, ExpressibleByStringInterpolation, CustomStringConvertible {
-        package let description: String
-        /// Counted in UTF-8 from 1; nil when the line as a whole is meant.
-        package let column: Int?
-
-        package init(_ description: String, column: Int? = nil) {
-            self.description = description
-            self.column = column
-        }
-
-        package init(stringLiteral value: String) { self.init(value) }
-
-        package static func == (a: Failure, b: Failure) -> Bool { a.description == b.description }
-    }
-
     /// Runs one line in the session's dialect, or in the one dialect that can read it. A blank line and a comment are
     /// answered with nothing. Never throws: what a command throws becomes the outcome.
     package static func run(line: String, context: Context, outlet: any Outlet) -> Outcome {
@@ -50,10 +34,8 @@ package enum Engine {
             return .answered
         } catch is Enough {
             return .answered
-        } catch let error as UsageError {
-            return .failed(Failure(error.description, column: error.column))
         } catch {
-            return .failed(Failure("\(error)"))
+            return .failed(Failure(error, line: line, context.target))
         }
     }
 

@@ -15,24 +15,43 @@ package struct Help: Stage {
     package init(_ arguments: Arguments) throws { names = arguments.operands }
 
     package func finish(_ context: Context, _ emit: Emit) throws {
-        if names.isEmpty {
-            for manual in context.catalog.stages.map({ $0.manual }).sorted(by: { $0.name < $1.name }) {
-                try emit(
-                    .record(
-                        Record(
-                            "command",
-                            [
-                                Field("name", "COMMAND", .text(manual.name)),
-                                Field("summary", "", .text(manual.summary)),
-                            ])))
-            }
-        }
+        if names.isEmpty { try list(context, emit) }
         for name in names {
             guard let stage = context.catalog[name] else {
                 throw UsageError("help: " + NearNames.unknown(name, among: context.catalog.names))
             }
             try emit(.record(Self.record(stage.manual)))
         }
+    }
+
+    /// Section by section, the user's own commands last.
+    private func list(_ context: Context, _ emit: Emit) throws {
+        let manuals = context.catalog.stages.map { $0.manual }
+        let own = context.session.definitions.values.sorted { $0.name < $1.name }
+        let width = (manuals.map(\.name.count) + own.map(\.name.count)).max() ?? 0
+        func line(_ name: String, _ summary: String) -> String {
+            "  " + name + String(repeating: " ", count: width - name.count + 2) + summary
+        }
+        var isFirst = true
+        func chapter(_ title: String, _ entries: [(name: String, summary: String)]) throws {
+            for (index, entry) in entries.enumerated() {
+                let heading = index > 0 ? [] : (isFirst ? [] : [""]) + [title]
+                isFirst = false
+                try emit(
+                    .record(
+                        Record(
+                            "command",
+                            [
+                                Field("name", nil, .text(entry.name)), Field("summary", nil, .text(entry.summary)),
+                                Field("section", nil, .text(title)),
+                            ], presentation: .block(heading + [line(entry.name, entry.summary)]))))
+            }
+        }
+        for section in Section.allCases {
+            let here = manuals.filter { $0.section == section }.sorted { $0.name < $1.name }
+            try chapter(section.title, here.map { ($0.name, $0.summary) })
+        }
+        try chapter("Your own", own.map { ($0.name, $0.summary) })
     }
 
     private static func record(_ manual: Manual) -> Record {

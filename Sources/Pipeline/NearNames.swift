@@ -4,14 +4,34 @@ package enum NearNames {
     /// At most `limit` of `names`: those that begin with `name`, then those that differ in at most a third of its letters
     /// (one at least), the nearest first.
     package static func of(_ name: String, among names: [String], limit: Int = 4) -> [String] {
-        guard !name.isEmpty, name.utf8.count <= 64 else { return [] }
-        let allowed = max(1, name.utf8.count / 3)
-        let scored = names.compactMap { candidate -> (distance: Int, name: String)? in
-            if candidate.hasPrefix(name) { return (0, candidate) }
-            let distance = distance(Array(name.utf8), Array(candidate.utf8))
-            return distance <= allowed ? (distance, candidate) : nil
+        guard !name.isEmpty else { return [] }
+        let wanted = Wanted(name)
+        let scored = names.compactMap { candidate in
+            wanted.distance(to: candidate).map { (distance: $0, name: candidate) }
         }
         return scored.sorted { ($0.distance, $0.name) < ($1.distance, $1.name) }.prefix(limit).map(\.name)
+    }
+
+    /// A name that was typed, to be compared with many.
+    package struct Wanted {
+        private let bytes: [UInt8]
+        private let allowed: Int
+
+        package init(_ name: String) {
+            bytes = Array(name.utf8)
+            allowed = max(1, bytes.count / 3)
+        }
+
+        /// How much differs; nil when it is too much for a slip. 0 for what begins with the name.
+        package func distance(to candidate: String) -> Int? {
+            guard bytes.count <= 64 else { return nil }
+            let other = Array(candidate.utf8)
+            if other.starts(with: bytes) { return 0 }
+            // Each letter too many or too few is one difference.
+            guard abs(other.count - bytes.count) <= allowed else { return nil }
+            let distance = NearNames.distance(bytes, other)
+            return distance <= allowed ? distance : nil
+        }
     }
 
     /// What to say about a command that does not exist.

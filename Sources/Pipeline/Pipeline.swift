@@ -23,7 +23,8 @@ package struct Pipeline {
     package init(_ line: String, catalog: Catalog, definitions: [String: Definition]) throws {
         let words = LineWords(
             isStage: { catalog[$0] != nil || definitions[$0] != nil },
-            takesExpression: { catalog[$0]?.manual.takesExpression == true })
+            takesExpression: { catalog[$0]?.manual.takesExpression == true },
+            takesLine: { catalog[$0]?.manual.takesLine == true })
         var parsed = try LineSplitter.line(line, words)
         try Expansion.expand(&parsed, words, definitions)
         destination = parsed.destination
@@ -38,7 +39,7 @@ package struct Pipeline {
             let arguments = try Arguments(
                 command.words, text: command.text, manual: type.manual, hasInput: index > 0)
             let manual = type.manual
-            if index == 0, manual.takesExpression, !manual.accepts.isEmpty, !manual.needsInput, arguments.text.isEmpty {
+            if index == 0, manual.takesExpression, !manual.accepts.isEmpty, !manual.needsInput, command.words.isEmpty {
                 throw UsageError("\(manual.name): an expression is missing; see: help \(manual.name)")
             }
             return Link(stage: try type.init(arguments), runOn: nil)

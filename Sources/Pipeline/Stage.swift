@@ -31,6 +31,8 @@ package struct Context: Sendable {
     package let journal: Journal
     /// What lines before this one left behind.
     package let session: SessionState
+    /// Told by whoever may work for more than a second.
+    package let progress: Progress
     /// Whether the user wants the command to end. Asked at every datum; a command that works long without emitting
     /// asks too, and throws `Interrupted`.
     package let isInterrupted: @Sendable () -> Bool
@@ -41,7 +43,8 @@ package struct Context: Sendable {
 
     package init(
         kernel: any Kernel, catalog: Catalog, gaps: Gaps, journal: Journal, session: SessionState = SessionState(),
-        isInterrupted: @escaping @Sendable () -> Bool = { false }, depth: Int = 0, isBehindBar: Bool = false
+        progress: Progress = .none, isInterrupted: @escaping @Sendable () -> Bool = { false }, depth: Int = 0,
+        isBehindBar: Bool = false
     ) {
         self.isBehindBar = isBehindBar
         self.depth = depth
@@ -50,6 +53,7 @@ package struct Context: Sendable {
         self.gaps = gaps
         self.journal = journal
         self.session = session
+        self.progress = progress
         self.isInterrupted = isInterrupted
     }
 
@@ -87,8 +91,13 @@ package struct UsageError: Error, Sendable, Equatable, CustomStringConvertible {
 /// A command could not do what it was asked, for the stated reason.
 package struct CommandError: Error, Sendable, Equatable, CustomStringConvertible {
     package let description: String
+    /// The name that is not known, if that is the reason: similar ones are then offered.
+    package let cause: ValueError?
 
-    package init(_ description: String) { self.description = description }
+    package init(_ description: String, cause: ValueError? = nil) {
+        self.description = description
+        self.cause = cause
+    }
 }
 
 /// A command's page of the manual. The reference, `help` and the tests read the same text.
@@ -141,13 +150,18 @@ package struct Manual: Sendable {
     package let needsInput: Bool
     /// Behind a bar it runs once for each item, the item's address standing as its last operand; it has no `receive`.
     package let takesOperand: Bool
+    /// All that follows it on the line is its own, bars too: it defines something.
+    package let takesLine: Bool
+    /// The chapter of `help` that lists it.
+    package let section: Section
 
     package init(
         name: String, aliases: [String] = [], synopsis: String = "", summary: String, text: String = "",
         options: [Option] = [], examples: [Example], takesExpression: Bool = false, accepts: Flow = [],
         emits: Flow = .records, needsInput: Bool = false,
-        takesOperand: Bool = false
+        takesOperand: Bool = false, takesLine: Bool = false, section: Section? = nil, file: String = #fileID
     ) {
+        self.takesLine = takesLine
         self.takesOperand = takesOperand
         self.needsInput = needsInput
         self.name = name
@@ -160,5 +174,6 @@ package struct Manual: Sendable {
         self.takesExpression = takesExpression
         self.accepts = takesOperand ? .addresses : accepts
         self.emits = emits
+        self.section = section ?? Section(file: file)
     }
 }

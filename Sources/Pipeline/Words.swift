@@ -39,10 +39,16 @@ package struct LineWords {
     package let isStage: (String) -> Bool
     /// Whether it is followed by an expression, in which > compares.
     package let takesExpression: (String) -> Bool
+    /// Whether all that follows it is its own, bars too.
+    package let takesLine: (String) -> Bool
 
-    package init(isStage: @escaping (String) -> Bool, takesExpression: @escaping (String) -> Bool) {
+    package init(
+        isStage: @escaping (String) -> Bool, takesExpression: @escaping (String) -> Bool,
+        takesLine: @escaping (String) -> Bool = { _ in false }
+    ) {
         self.isStage = isStage
         self.takesExpression = takesExpression
+        self.takesLine = takesLine
     }
 }
 
@@ -110,6 +116,10 @@ package struct LineSplitter {
             }
             if !words.isStage(name.text) { return shell(from: start, &parsed) }
         }
+        if parsed.commands.isEmpty, words.takesLine(name.text) {
+            parsed.commands = [takeLine(after: name)]
+            return false
+        }
         var command = CommandText(name: name.text, words: [], text: "", column: name.range.lowerBound)
         var end = position
         let isExpression = words.takesExpression(name.text)
@@ -154,6 +164,15 @@ package struct LineSplitter {
             return Word(text: String(decoding: [sign], as: UTF8.self), range: start..<position)
         }
         return try word(untilPipe: true)
+    }
+
+    /// The command with all that follows it as its text; its words are those between blanks, for its options.
+    private mutating func takeLine(after name: Word) -> CommandText {
+        let text = trimmed(name.range.upperBound..<bytes.count)
+        position = bytes.count
+        return CommandText(
+            name: name.text, words: text.split(separator: " ").map(String.init), text: text,
+            column: name.range.lowerBound)
     }
 
     private mutating func shell(from start: Int, _ parsed: inout ParsedLine) -> Bool {

@@ -8,6 +8,8 @@ struct Slot: Sendable, Equatable {
     var size: UInt8
     /// Written by a push of a register that the function must preserve: nothing else ever writes there.
     var isSaved = false
+    /// Something that was given its address has run since it was written.
+    var isDoubtful = false
 }
 
 /// The state of the abstract machine.
@@ -45,6 +47,12 @@ struct FlowState: Sendable {
         for (offset, slot) in slots {
             let theirs = other.slots[offset]
             if theirs == slot { continue }
+            if let theirs, theirs.term == slot.term, theirs.size == slot.size {
+                if slot.isDoubtful || !theirs.isDoubtful { continue }
+                slots[offset]?.isDoubtful = true
+                changed = true
+                continue
+            }
             if offset < 0, theirs == nil || theirs?.size != slot.size {
                 slots[offset] = nil
                 changed = true
@@ -52,7 +60,7 @@ struct FlowState: Sendable {
             }
             let joined = Slot(
                 term: table.make(.joined(place: place, location: Self.location(ofSlot: offset))),
-                size: offset >= 0 ? 8 : slot.size)
+                size: offset >= 0 ? 8 : slot.size, isDoubtful: slot.isDoubtful || theirs?.isDoubtful ?? false)
             if slot != joined {
                 slots[offset] = joined
                 changed = true
@@ -78,6 +86,14 @@ struct FlowState: Sendable {
             for (start, slot) in slots where start < offset &+ size && start &+ Int64(slot.size) > offset {
                 remove(start)
             }
+        }
+    }
+
+    /// What lies at `lowest` or above may have been written through a pointer.
+    mutating func doubt(from lowest: Int64) {
+        for (offset, slot) in slots
+        where !slot.isDoubtful && !slot.isSaved && offset &+ Int64(slot.size) > lowest {
+            slots[offset]?.isDoubtful = true
         }
     }
 

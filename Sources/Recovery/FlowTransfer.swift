@@ -12,13 +12,17 @@ struct FlowTransfer {
     /// The lowest offset whose address was put into a register or into memory: what lies at it or above may be written
     /// through pointers. Nil: no address of the frame left the stack and frame pointers.
     private(set) var lowestEscape: Int64?
+    /// The lowest offset that was known to have escaped at the first call; later ones make what was followed doubtful
+    /// where a loop leads back.
+    private(set) var escapeAtFirstCall: Int64??
     private let clobbered: [Int]
 
     private static let stackPointer = Int(X86_64.rsp.rawValue)
     private static let framePointer = Int(X86_64.rbp.rawValue)
     private static let gs: UInt16 = 55
 
-    init(layout: RegisterLayout) {
+    init(layout: RegisterLayout, lowestEscape: Int64? = nil) {
+        self.lowestEscape = lowestEscape
         let kept = Set(layout.calleeSaved + [layout.stackPointer])
         clobbered = (0..<FlowState.registerCount).filter { !kept.contains(RegisterNumber(UInt16($0))) }
     }
@@ -133,7 +137,7 @@ struct FlowTransfer {
     private mutating func slotValue(
         _ offset: Int64, _ size: UInt8, _ instruction: Instruction, _ state: FlowState
     ) -> TermID {
-        if let slot = state.slots[offset], slot.size >= size { return table.low(slot.term, size) }
+        if let slot = state.slots[offset], slot.size >= size, !slot.isDoubtful { return table.low(slot.term, size) }
         let word = offset & ~7
         if offset >= 0, offset == word, state.slots[word] == nil {
             return table.low(table.make(.incoming(word)), size)
@@ -195,9 +199,11 @@ struct FlowTransfer {
         _ value: TermID, _ memory: MemoryOperand, _ size: UInt8, _ instruction: Instruction, _ state: inout FlowState
     ) {
         escape(value)
-        guard memory.segment.map({ $0.rawValue < 54 }) ?? true, let address = address(memory, state),
-            case .frame(let offset) = table[address]
-        else { return }
+        guard memory.segment.map({ $0.rawValue < 54 }) ?? true else { return }
+        guard let address = address(memory, state), case .frame(let offset) = table[address] else {
+            if memory.absolute == nil, let lowestEscape { state.doubt(from: lowestEscape) }
+            return
+        }
         put(table.low(value, size), at: offset, size, instruction, &state)
     }
 
@@ -286,6 +292,8 @@ struct FlowTransfer {
 
     private mutating func call(_ instruction: Instruction, _ state: inout FlowState) {
         for number in clobbered { state.registers[number] = unknown(instruction, Int64(number)) }
+        if escapeAtFirstCall == nil { escapeAtFirstCall = .some(lowestEscape) }
+        if let lowestEscape { state.doubt(from: lowestEscape) }
         guard let offset = stackOffset(state) else { return }
         for start in state.slots.keys where start < offset { state.slots[start] = nil }
     }

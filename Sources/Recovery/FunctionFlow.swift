@@ -25,7 +25,7 @@ struct FlowPoint: Sendable {
 
     /// Whether a slot can only have been written by the instructions that were followed.
     func isPrivate(_ offset: Int64, _ slot: Slot) -> Bool {
-        slot.isSaved || lowestEscape.map { offset &+ Int64(slot.size) <= $0 } ?? true
+        slot.isSaved || !slot.isDoubtful && (lowestEscape.map { offset &+ Int64(slot.size) <= $0 } ?? true)
     }
 }
 
@@ -41,6 +41,31 @@ enum FunctionFlow {
         let (order, relevant) = reachable(code, from: first, to: goal)
         guard relevant.contains(goal), relevant.contains(first) else { return nil }
         var transfer = FlowTransfer(layout: layout)
+        guard var entries = fixpoint(code, from: first, order, relevant, layout, &transfer) else { return nil }
+        // An address that escaped late in a loop was not known to have when the loop's calls were followed first.
+        let loops = relevant.contains { block in
+            code.blocks[block].successors.contains { relevant.contains($0) && $0 <= block }
+        }
+        if loops, let lowest = transfer.lowestEscape, transfer.escapeAtFirstCall != .some(.some(lowest)) {
+            transfer = FlowTransfer(layout: layout, lowestEscape: lowest)
+            guard let again = fixpoint(code, from: first, order, relevant, layout, &transfer) else { return nil }
+            entries = again
+        }
+        guard var state = entries[goal] else { return nil }
+        for index in code.blocks[goal].instructions.lowerBound..<target {
+            let instruction = code.instructions[index]
+            transfer.apply(instruction, code.operations[index], isTracer: index == code.tracer, to: &state)
+        }
+        return FlowPoint(
+            terms: transfer.table, state: state, stackOffset: transfer.stackOffset(state),
+            frameOffset: transfer.offset(of: layout.framePointer, state), lowestEscape: transfer.lowestEscape)
+    }
+
+    /// The state at the beginning of every block on the way; nil when it took too long.
+    private static func fixpoint(
+        _ code: FunctionCode, from first: Int, _ order: [Int], _ relevant: Set<Int>, _ layout: RegisterLayout,
+        _ transfer: inout FlowTransfer
+    ) -> [FlowState?]? {
         var entries: [FlowState?] = Array(repeating: nil, count: code.blocks.count)
         entries[first] = FlowState(atEntry: &transfer.table, stackPointer: layout.stackPointer)
         var waiting: Set<Int> = [first]
@@ -67,14 +92,7 @@ enum FunctionFlow {
                 }
             }
         }
-        guard var state = entries[goal] else { return nil }
-        for index in code.blocks[goal].instructions.lowerBound..<target {
-            let instruction = code.instructions[index]
-            transfer.apply(instruction, code.operations[index], isTracer: index == code.tracer, to: &state)
-        }
-        return FlowPoint(
-            terms: transfer.table, state: state, stackOffset: transfer.stackOffset(state),
-            frameOffset: transfer.offset(of: layout.framePointer, state), lowestEscape: transfer.lowestEscape)
+        return entries
     }
 
     /// The blocks that lie on a path from `first` to `goal`, and an order in which predecessors come first but for loops.

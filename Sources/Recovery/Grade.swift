@@ -52,30 +52,31 @@ package indirect enum Derivation: Sendable {
     /// Memory read as it is in the dump.
     case memory(VirtualAddress, Derivation)
 
-    /// One line for each step, the first step first. `register` names registers.
-    package func steps(_ register: (RegisterNumber) -> String) -> [String] {
+    /// One line for each step, the first step first. `register` names registers, `number` says how a frame is counted.
+    package func steps(register: (RegisterNumber) -> String, number: (Int) -> Int) -> [String] {
+        func steps(_ inner: Derivation) -> [String] { inner.steps(register: register, number: number) }
         switch self {
-        case .register(let number, let frame): return ["\(register(number)) of frame \(frame) holds it"]
-        case .slot(let address, let frame): return ["the stack of frame \(frame) holds it at \(address)"]
+        case .register(let name, let frame): return ["\(register(name)) of frame \(number(frame)) holds it"]
+        case .slot(let address, let frame): return ["the stack of frame \(number(frame)) holds it at \(address)"]
         case .place(let address): return ["it is in memory at \(address)"]
         case .constant: return ["a constant of the code"]
-        case .frameAddress(let frame): return ["an address in the stack of frame \(frame)"]
+        case .frameAddress(let frame): return ["an address in the stack of frame \(number(frame))"]
         case .location(let frame, let inner):
-            return inner.steps(register) + ["debug information says that this is it in frame \(frame)"]
-        case .undone(let inner): return inner.steps(register) + ["the arithmetic between undone"]
-        case .computed(let inner): return inner.steps(register) + ["computed from that as the code does"]
+            return steps(inner) + ["debug information says that this is it in frame \(number(frame))"]
+        case .undone(let inner): return steps(inner) + ["the arithmetic between undone"]
+        case .computed(let inner): return steps(inner) + ["computed from that as the code does"]
         case .computedOfTwo(let one, let two):
-            return one.steps(register) + two.steps(register) + ["computed from both as the code does"]
-        case .callSite(let number, let callee, let inner):
-            return inner.steps(register)
-                + ["the call site says that \(register(number)) was that at the entry of frame \(callee)"]
-        case .callerCode(let number, let callee, let inner):
-            return inner.steps(register)
-                + ["the caller's code put that into \(register(number)) before it called frame \(callee)"]
+            return steps(one) + steps(two) + ["computed from both as the code does"]
+        case .callSite(let name, let callee, let inner):
+            return steps(inner)
+                + ["the call site says that \(register(name)) was that at the entry of frame \(number(callee))"]
+        case .callerCode(let name, let callee, let inner):
+            return steps(inner)
+                + ["the caller's code put that into \(register(name)) before it called frame \(number(callee))"]
         case .tailCall(let through, let inner):
-            return inner.steps(register) + ["passed on by the function at \(through), which jumped at its end"]
+            return steps(inner) + ["passed on by the function at \(through), which jumped at its end"]
         case .memory(let address, let inner):
-            return inner.steps(register) + ["memory at \(address) as it is in the dump"]
+            return steps(inner) + ["memory at \(address) as it is in the dump"]
         }
     }
 }

@@ -118,8 +118,10 @@ package final class StackRecovery {
 
     private func name(_ number: RegisterNumber) -> String { layout.names[number] ?? "register \(number.rawValue)" }
 
-    /// The steps of a derivation as text.
-    package func steps(_ derivation: Derivation) -> [String] { derivation.steps(name) }
+    /// The steps of a derivation as text, its frames numbered as `number` says.
+    package func steps(_ derivation: Derivation, number: (Int) -> Int = { $0 }) -> [String] {
+        derivation.steps(register: name, number: number)
+    }
 
     // MARK: Frames
 

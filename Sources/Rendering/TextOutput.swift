@@ -10,6 +10,8 @@ package final class TextOutput: Renderer {
     private let sink: Sink
     private let lookAhead: Int
     private let isLate: () -> Bool
+    private let palette: Palette
+    private let highlighter: Highlighter
     private var table: TextTable?
     private var hasPrinted = false
     /// How many cells could not be read, by reason; bounded, as reasons come from the dump.
@@ -20,10 +22,14 @@ package final class TextOutput: Renderer {
 
     /// `isLate` tells that the reader has waited long enough: rows are then printed with the widths known so far. Only
     /// sensible where a person waits, as it makes the layout depend on the time.
-    package init(lookAhead: Int = 512, isLate: @escaping () -> Bool = { false }, sink: @escaping Sink) {
+    package init(
+        lookAhead: Int = 512, palette: Palette = .none, isLate: @escaping () -> Bool = { false }, sink: @escaping Sink
+    ) {
         self.sink = sink
         self.lookAhead = lookAhead
         self.isLate = isLate
+        self.palette = palette
+        highlighter = Highlighter(palette)
     }
 
     package func receive(_ datum: Datum) throws {
@@ -68,7 +74,9 @@ package final class TextOutput: Renderer {
         case .none: return
         case .block(let lines):
             try endTable()
-            for line in lines { try printLine(line) }
+            let meaning = record.blockMeaning
+            let isProse = record.isProse
+            for line in lines { try printLine(line, meaning, isProse: isProse) }
         case .row:
             let columns = record.fields.filter { $0.header != nil }
             guard !columns.isEmpty else { return }
@@ -76,9 +84,9 @@ package final class TextOutput: Renderer {
             if table?.kind != record.kind || table?.headers != headers {
                 try endTable()
                 if hasPrinted { try sink("\n") }
-                table = TextTable(kind: record.kind, headers: headers, lookAhead: lookAhead)
+                table = TextTable(kind: record.kind, headers: headers, lookAhead: lookAhead, palette: palette)
             }
-            var lines = table?.add(columns.map { cell($0.value) }) ?? []
+            var lines = table?.add(columns.map { cell($0) }) ?? []
             if isLate() { lines += table?.flush() ?? [] }
             for line in lines { try printEscaped(line) }
         }
@@ -102,19 +110,27 @@ package final class TextOutput: Renderer {
         for line in lines { try printEscaped(line) }
     }
 
-    private func printLine(_ line: String) throws { try printEscaped(Escaping.text(line, keepingTabs: true)) }
+    /// The palette is asked after the text was made harmless.
+    private func printLine(_ line: String, _ meaning: Meaning? = nil, isProse: Bool = false) throws {
+        let escaped = Escaping.text(line, keepingTabs: true)
+        let isSearched = meaning == nil && !isProse
+        try printEscaped(isSearched ? highlighter.line(escaped) : palette.paint(escaped, meaning))
+    }
 
     private func printEscaped(_ line: String) throws {
         hasPrinted = true
         try sink(line + "\n")
     }
 
-    private func cell(_ value: FieldValue) -> TextTable.Cell {
-        switch value {
+    private func cell(_ field: Field) -> TextTable.Cell {
+        let text = text(field.value)
+        let meaning = field.meaning
+        switch field.value {
         case .signed, .unsigned, .address, .decimal:
-            TextTable.Cell(text: text(value), isNumber: true, isBlank: false)
-        case .gap, .none: TextTable.Cell(text: text(value), isNumber: false, isBlank: true)
-        case .text, .boolean, .mark, .list, .record: TextTable.Cell(text: text(value), isNumber: false, isBlank: false)
+            return TextTable.Cell(text: text, isNumber: true, isBlank: false, meaning: meaning)
+        case .gap, .none: return TextTable.Cell(text: text, isNumber: false, isBlank: true, meaning: meaning)
+        case .text, .boolean, .mark, .list, .record:
+            return TextTable.Cell(text: text, isNumber: false, isBlank: false, meaning: meaning)
         }
     }
 

@@ -11,17 +11,20 @@ struct TextTable {
         let isNumber: Bool
         /// Says nothing about its column: a gap, or nothing at all.
         let isBlank: Bool
+        var meaning: Meaning?
     }
 
     let kind: String
     let headers: [String]
     private let lookAhead: Int
+    private let palette: Palette
     private var held: [[Cell]] = []
     private var widths: [Int]
     private var isRight: [Bool] = []
     private var isLaidOut = false
 
-    init(kind: String, headers: [String], lookAhead: Int) {
+    init(kind: String, headers: [String], lookAhead: Int, palette: Palette = .none) {
+        self.palette = palette
         self.kind = kind
         self.headers = headers
         self.lookAhead = lookAhead
@@ -44,7 +47,7 @@ struct TextTable {
             return !said.isEmpty && said.allSatisfy { $0[column].isNumber }
         }
         for row in held { widen(row) }
-        let heading = headers.map { Cell(text: $0, isNumber: false, isBlank: false) }
+        let heading = headers.map { Cell(text: $0, isNumber: false, isBlank: false, meaning: .heading) }
         let lines = ([heading] + held).map { layOut($0) }
         held = []
         return lines
@@ -67,7 +70,8 @@ struct TextTable {
             let text = row[column].text
             let padding = String(repeating: " ", count: max(widths[column] - Self.width(text), 0))
             if column > 0 { line += "  " }
-            line += isRight[column] ? padding + text : text + padding
+            let painted = palette.paint(text, row[column].meaning)
+            line += isRight[column] ? padding + painted : painted + padding
         }
         while line.utf8.last == 0x20 { line.removeLast() }
         return line

@@ -7,7 +7,10 @@ package final class Journal: Sendable {
     private let lines = Mutex<[String]>([])
     private let remarkable = Mutex<[String]>([])
 
-    package init() {}
+    /// Told by what takes long while a dump is opened.
+    package let progress: Progress
+
+    package init(progress: Progress = .none) { self.progress = progress }
 
     package func note(_ line: String) { lines.withLock { $0.append(line) } }
 

@@ -34,6 +34,7 @@ package struct MemorySearch: Sendable {
     private let memory: any PhysicalMemory
     private let needle: Needle
     private let limit: Int
+    private let progress: Progress
     private let isInterrupted: @Sendable () -> Bool
 
     /// What one thread takes at once: large enough that taking costs nothing, small enough to share the work.
@@ -43,11 +44,12 @@ package struct MemorySearch: Sendable {
     /// Finds at most `limit` places.
     package init(
         _ needle: Needle, in memory: any PhysicalMemory, limit: Int = 1 << 20,
-        isInterrupted: @escaping @Sendable () -> Bool = { false }
+        progress: Progress = .none, isInterrupted: @escaping @Sendable () -> Bool = { false }
     ) {
         self.needle = needle
         self.memory = memory
         self.limit = limit
+        self.progress = progress
         self.isInterrupted = isInterrupted
     }
 
@@ -56,6 +58,7 @@ package struct MemorySearch: Sendable {
         let chunks = chunks(range ?? PhysicalAddress(0)..<PhysicalAddress(UInt64.max))
         let parts = Mutex([Int: Result]())
         let found = Atomic<Int>(0)
+        let done = Atomic<Int>(0)
         DispatchQueue.concurrentPerform(iterations: chunks.count) { index in
             guard !isInterrupted() else { return }
             guard found.load(ordering: .relaxed) < limit else {
@@ -65,6 +68,8 @@ package struct MemorySearch: Sendable {
             let part = search(chunks[index])
             found.add(part.hits.count, ordering: .relaxed)
             parts.withLock { $0[index] = part }
+            let count = done.add(1, ordering: .relaxed).newValue
+            progress.report("searching memory", UInt64(clamping: count), of: UInt64(clamping: chunks.count))
         }
         var result = Result()
         let all = parts.withLock { $0 }

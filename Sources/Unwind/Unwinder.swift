@@ -28,7 +28,7 @@ package struct Unwinder: Sendable {
     }
 
     /// How the walk goes on from one frame.
-    private enum Next {
+    enum Next {
         case frame(Registers, isReturnAddress: Bool, interrupted: Bool)
         case end(StackEnd)
     }
@@ -99,7 +99,7 @@ package struct Unwinder: Sendable {
         switch row?.kind {
         case .registers: Frame.Exception(isPartial: false)
         case .partialRegisters: Frame.Exception(isPartial: true)
-        case .call, .end, nil: nil
+        case .call, .framePointer, .end, nil: nil
         }
     }
 
@@ -107,7 +107,7 @@ package struct Unwinder: Sendable {
     private func saved(
         _ row: UnwindRow?, _ registers: Registers, _ frameAddress: VirtualAddress?
     ) -> [RegisterNumber: VirtualAddress] {
-        guard let row, let frameAddress, row.kind == .call else { return [:] }
+        guard let row, let frameAddress, row.kind == .call || row.kind == .framePointer else { return [:] }
         var saved: [RegisterNumber: VirtualAddress] = [:]
         for (number, rule) in row.registers {
             let target = number == row.returnAddress ? machine.layout.programCounter : number
@@ -182,6 +182,7 @@ package struct Unwinder: Sendable {
 
     private func execute(_ row: UnwindRow, _ registers: Registers) throws -> (Next, VirtualAddress?) {
         if row.kind == .end { return (.end(.start), nil) }
+        if row.kind == .framePointer { return try followFramePointer(registers) }
         let frameAddress = try address(row.cfa, registers)
         switch row.kind {
         case .registers, .partialRegisters:
@@ -191,7 +192,7 @@ package struct Unwinder: Sendable {
             var caller = partial ? registers : Registers()
             for number in saved.registers.known { caller[number] = saved.registers[number] }
             return (.frame(caller, isReturnAddress: false, interrupted: true), frameAddress)
-        case .call, .end:
+        case .call, .framePointer, .end:
             let caller = try self.caller(row, registers, frameAddress)
             if caller[machine.layout.programCounter] == 0 {
                 return (.end(.stopped("the return address is 0")), frameAddress)

@@ -74,6 +74,12 @@ struct Inquest: ParsableCommand {
     @Flag(name: .long, help: "Accept symbol files that belong to another build.")
     var force = false
 
+    @Flag(name: .long, help: "Never show long output through a pager.")
+    var noPager = false
+
+    @Flag(name: .long, help: "Do not run the lines of the user's rc file.")
+    var noRc = false
+
     @Flag(name: .long, help: "Ask debuginfod for symbol files that are not here.")
     var debuginfod = false
 
@@ -141,7 +147,8 @@ struct Inquest: ParsableCommand {
         if let line = CommandLines.line(from: command) { lines.append(line) }
 
         let session = try open(words, catalog, output)
-        let answered = lines.isEmpty && f.isEmpty ? converse(session) : batch(lines, session)
+        if !noRc { StartupFile.run(on: session) }
+        let answered = lines.isEmpty && f.isEmpty ? Conversation(session: session).run() : batch(lines, session)
         output.flush()
         if !answered { throw ExitCode(1) }
     }
@@ -152,12 +159,15 @@ struct Inquest: ParsableCommand {
 
     /// Opens the dump, or says why not and ends with exit code 2.
     private func open(_ files: [String], _ catalog: Catalog, _ output: StandardOutput) throws -> Session {
-        let journal = Journal()
+        let screen = Screen(usesPager: !noPager)
+        let journal = Journal(progress: screen.progress)
         let options = OpeningOptions(
             symbols: s, force: force, useDebuginfod: debuginfod, types: typePreference ?? .automatic,
             cacheDirectory: noCache ? nil : Self.cacheDirectory)
         let kernel: any Kernel
         do {
+            screen.begin("opening \(files.joined(separator: " "))")
+            defer { screen.end() }
             kernel = try Opening.open(files, options: options, journal: journal)
         } catch {
             tell(journal)
@@ -172,7 +182,7 @@ struct Inquest: ParsableCommand {
             allowsShell: !safe && (allowShell || System.inputIsTerminal))
         return Session(
             kernel: kernel, catalog: catalog, journal: journal, state: state, isJSON: json,
-            isLive: System.outputIsTerminal, output: output)
+            isLive: System.outputIsTerminal, output: output, screen: screen)
     }
 
     private func tell(_ journal: Journal) {
@@ -187,32 +197,6 @@ struct Inquest: ParsableCommand {
             if !session.run(line) { answered = false }
         }
         return answered
-    }
-
-    /// Lines from standard input; at a terminal with a prompt, where a failure is part of the conversation and Ctrl-C
-    /// ends a command only.
-    private func converse(_ session: Session) -> Bool {
-        let isTyped = System.inputIsTerminal
-        if isTyped { System.catchInterrupts() }
-        var input = InputLines()
-        var answered = true
-        while !session.isOver {
-            if isTyped { System.prompt(session.state.prompt) }
-            switch input.next() {
-            case .text(let line):
-                let word = line.split(separator: " ").first
-                if word == "quit" || word == "exit" { return answered || isTyped }
-                System.clearInterrupt()
-                if !session.run(line) { answered = false }
-            case .interrupted:
-                System.clearInterrupt()
-                System.prompt("\n")
-            case .end:
-                if isTyped { System.prompt("\n") }
-                return answered || isTyped
-            }
-        }
-        return answered || isTyped
     }
 
     private func help(_ names: ArraySlice<String>, _ catalog: Catalog, _ output: StandardOutput) throws {

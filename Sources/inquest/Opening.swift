@@ -3,6 +3,7 @@
 internal import Bytes
 internal import Capabilities
 internal import Commands
+internal import DDB
 internal import DebugInfo
 internal import Dump
 internal import LinuxKernel
@@ -41,7 +42,7 @@ enum Opening {
         [[Help.self], GeneralStages.all, Commands.all, LinuxCommands.all], walks: LinuxWalks.all)
 
     /// The languages beside our own; a new one for each session, as it has variables.
-    static var dialects: [any Dialect] { [MDB()] }
+    static var dialects: [any Dialect] { [DDB(), MDB()] }
 
     /// Opens the dump in these files: the parts of a split set, or `PATH@0xADDRESS` for a raw image. What it throws is a
     /// sentence for the user (exit code 2).
@@ -58,7 +59,8 @@ enum Opening {
         search.usesDebuginfod = options.useDebuginfod
         let files = LocatedFiles(
             SymbolFileLocator(search) { journal.note($0) }, cacheDirectory: options.cacheDirectory)
-        let specimen = Specimen(memory: dump.memory, facts: facts, files: files, types: options.types)
+        let specimen = Specimen(
+            memory: dump.memory, facts: facts, files: files, types: options.types)
         return try kernel(of: specimen).init(opening: specimen, journal: journal)
     }
 

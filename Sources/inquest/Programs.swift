@@ -33,7 +33,8 @@ final class ShellPipe {
     private let descriptor: Int32
     private let child: pid_t
 
-    init?(_ command: String) {
+    /// `environment`: variables that are set for it unless they are set already.
+    init?(_ command: String, environment: [(name: String, value: String)] = []) {
         var ends: [Int32] = [-1, -1]
         // Safe: pipe writes two descriptors into an array of two.
         guard unsafe pipe(&ends) == 0 else { return nil }
@@ -59,8 +60,10 @@ final class ShellPipe {
         let words: [String] = ["sh", "-c", command]
         var strings: [UnsafeMutablePointer<CChar>?] = unsafe words.map { unsafe strdup($0) }
         unsafe strings.append(nil)
-        let error = unsafe posix_spawn(&child, "/bin/sh", &actions, &attributes, strings, environ)
+        let variables = unsafe Self.variables(with: environment)
+        let error = unsafe posix_spawn(&child, "/bin/sh", &actions, &attributes, strings, variables)
         unsafe strings.forEach { unsafe free($0) }
+        unsafe variables.forEach { unsafe free($0) }
         unsafe posix_spawn_file_actions_destroy(&actions)
         unsafe posix_spawnattr_destroy(&attributes)
         close(ends[0])
@@ -74,12 +77,36 @@ final class ShellPipe {
         output = StandardOutput { System.write($0, to: descriptor) }
     }
 
-    /// Ends its input and waits until it has ended itself.
-    func wait() {
+    /// Copies of our own variables and of those that we lack, as the system wants them.
+    private static func variables(
+        with additions: [(name: String, value: String)]
+    ) -> [UnsafeMutablePointer<CChar>?] {
+        var copies: [UnsafeMutablePointer<CChar>?] = unsafe []
+        var next: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?> = unsafe environ
+        // Safe: the array ends with a null pointer, and nothing here changes the environment.
+        while let variable = unsafe next.pointee {
+            unsafe copies.append(strdup(variable))
+            unsafe next += 1
+        }
+        for addition in additions where System.environment(addition.name) == nil {
+            unsafe copies.append(strdup("\(addition.name)=\(addition.value)"))
+        }
+        unsafe copies.append(nil)
+        return unsafe copies
+    }
+
+    /// False when it takes no more.
+    func send(_ bytes: [UInt8]) -> Bool { System.write(bytes, to: descriptor) }
+
+    /// Ends its input and waits until it has ended itself. Its exit status; 128 and more: the signal that ended it.
+    @discardableResult
+    func wait() -> Int32 {
         output.flush()
         close(descriptor)
         var status: Int32 = 0
         // Safe: waitpid writes one number.
         while unsafe waitpid(child, &status, 0) < 0, errno == EINTR {}
+        let signal = status & 0x7f
+        return signal == 0 ? status >> 8 & 0xff : 128 + signal
     }
 }

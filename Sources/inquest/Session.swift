@@ -14,10 +14,11 @@ final class Session {
     /// A person waits at the terminal: lines are shown when they are there, not when a buffer is full.
     private let isLive: Bool
     private let output: StandardOutput
+    let screen: Screen
 
     init(
         kernel: any Kernel, catalog: Catalog, journal: Journal, state: SessionState, isJSON: Bool, isLive: Bool,
-        output: StandardOutput
+        output: StandardOutput, screen: Screen = Screen()
     ) {
         self.kernel = kernel
         self.catalog = catalog
@@ -26,6 +27,7 @@ final class Session {
         self.isJSON = isJSON
         self.isLive = isLive
         self.output = output
+        self.screen = screen
     }
 
     /// Runs a line; false when it failed, which was then said on standard error. The session goes on in any case.
@@ -33,13 +35,16 @@ final class Session {
     func run(_ line: String, place: String? = nil) -> Bool {
         let context = makeContext()
         let outlet = SessionOutlet(
-            output: output, gaps: context.gaps, isJSON: isJSON, isLive: isLive, allowsShell: state.allowsShell)
+            output: output, gaps: context.gaps, isJSON: isJSON, isLive: isLive, allowsShell: state.allowsShell,
+            palette: screen.palette)
+        screen.begin(line, output)
         let outcome = Engine.run(line: line, context: context, outlet: outlet)
         if case .failed(let failure) = outcome, isJSON { outlet.fail(failure.description, line: line) }
         output.flush()
+        screen.end(output)
         guard case .failed(let failure) = outcome else { return true }
-        if isLive, place == nil, let column = failure.column { showColumn(column, in: line) }
         System.writeError("inquest: \(place.map { $0 + ": " } ?? "")\(Escaping.text(failure.description))")
+        if System.errorIsTerminal { for hint in failure.pointing(in: line) { System.writeError("  \(hint)") } }
         return false
     }
 
@@ -47,28 +52,9 @@ final class Session {
     func makeContext() -> Context {
         Context(
             kernel: kernel, catalog: catalog, gaps: Gaps(), journal: journal, session: state,
-            isInterrupted: { System.isInterrupted })
+            progress: screen.progress, isInterrupted: { System.isInterrupted })
     }
 
     /// Nobody reads what is written any more: there is no point in going on.
     var isOver: Bool { output.isBroken }
-
-    /// A mark under the place that could not be understood; the line itself stands above, after the prompt.
-    private func showColumn(_ column: Int, in line: String) {
-        let before = Array(line.utf8.prefix(max(column - 1, 0)))
-        let width = state.prompt.count + String(decoding: before, as: UTF8.self).count
-        System.writeError(String(repeating: " ", count: width) + "^")
-    }
-}
-
-extension SessionState {
-    /// What stands before each line that is typed.
-    var prompt: String {
-        switch dialect {
-        case "mdb": "> "
-        case "ddb": "db> "
-        case "crash": "crash> "
-        default: "inquest> "
-        }
-    }
 }

@@ -10,12 +10,13 @@ struct SessionOutlet: Outlet {
     let isJSON: Bool
     let isLive: Bool
     let allowsShell: Bool
+    var palette = Palette.none
 
     func deliver(to destination: Destination, as form: OutputForm, _ body: (Emit) throws -> Void) throws {
         let isJSON = isJSON || form == .json
         switch destination {
         case .screen:
-            try render(makeRenderer(output, isJSON: isJSON, isLive: isLive), body)
+            try render(makeRenderer(output, isJSON: isJSON, isLive: isLive, palette), body)
             output.flush()
         case .file(let path, let appending):
             try allow("writing files")
@@ -26,7 +27,7 @@ struct SessionOutlet: Outlet {
             guard file.close() else { throw CommandError("\(path) could not be written whole") }
         case .shell(let command):
             try allow("running programs")
-            output.flush()
+            output.release()
             guard let shell = ShellPipe(command) else { throw CommandError("the shell cannot be started") }
             defer { shell.wait() }
             try render(makeRenderer(shell.output, isJSON: isJSON, isLive: false), body)
@@ -58,7 +59,9 @@ struct SessionOutlet: Outlet {
         try result.get()
     }
 
-    private func makeRenderer(_ output: StandardOutput, isJSON: Bool, isLive: Bool) -> any Renderer {
+    private func makeRenderer(
+        _ output: StandardOutput, isJSON: Bool, isLive: Bool, _ palette: Palette = .none
+    ) -> any Renderer {
         let sink: Sink = { text in
             output.write(text)
             if output.isBroken { throw Enough() }
@@ -71,7 +74,7 @@ struct SessionOutlet: Outlet {
         }
         // On a terminal the first rows wait for each other a moment; in a file always, so that it looks the same twice.
         let patience = ContinuousClock.now + .milliseconds(300)
-        return TextOutput(isLate: { isLive && ContinuousClock.now > patience }) { text in
+        return TextOutput(palette: palette, isLate: { isLive && ContinuousClock.now > patience }) { text in
             try sink(text)
             if isLive { output.flush() }
         }

@@ -80,6 +80,11 @@ enum System {
 final class StandardOutput {
     private var buffer: [UInt8] = []
     private(set) var isBroken = false
+    /// Called before anything is written.
+    var willWrite: (() -> Void)?
+    /// Called before something else writes there.
+    var willRelease: (() -> Void)?
+    private var pager: Pager?
     /// A pipe's worth: enough that system calls do not count.
     private static let size = 64 << 10
     private let send: ([UInt8]) -> Bool
@@ -93,9 +98,34 @@ final class StandardOutput {
         if buffer.count >= Self.size { flush() }
     }
 
+    /// Something else is about to write where this does: all that was written is there, and nothing is drawn meanwhile.
+    func release() {
+        flush()
+        endPaging()
+        willRelease?()
+    }
+
+    /// What is written from here on goes through `pager`.
+    func page(_ pager: Pager) {
+        endPaging()
+        self.pager = pager
+    }
+
+    /// Who leaves the pager ends the line, and not the session.
+    func endPaging() {
+        guard let pager else { return }
+        flush()
+        pager.finish()
+        self.pager = nil
+        isBroken = false
+    }
+
     func flush() {
         guard !buffer.isEmpty else { return }
-        if !isBroken { isBroken = !send(buffer) }
+        if !isBroken {
+            willWrite?()
+            isBroken = !(pager.map { $0.write(buffer) } ?? send(buffer))
+        }
         buffer.removeAll(keepingCapacity: true)
     }
 }

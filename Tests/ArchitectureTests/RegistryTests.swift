@@ -18,6 +18,9 @@ import Testing
         Rule(conformance: "Machine", folder: "Sources/Machine/", list: "Sources/Machine/Registry.swift"),
         Rule(conformance: "Stage", folder: "Sources/Commands/", list: "Sources/Commands/Registry.swift"),
         Rule(conformance: "Stage", folder: "Sources/LinuxKernel/", list: "Sources/LinuxKernel/Commands/Registry.swift"),
+        Rule(
+            conformance: "NamedWalk", folder: "Sources/LinuxKernel/",
+            list: "Sources/LinuxKernel/Walkers/WalkRegistry.swift"),
         Rule(conformance: "DCmd", folder: "Sources/MDB/", list: "Sources/MDB/DCmds/Registry.swift"),
         Rule(conformance: "Kernel", folder: "Sources/LinuxKernel/", list: "Sources/inquest/Opening.swift"),
     ])
@@ -60,6 +63,18 @@ import Testing
                     try Engine.parse(example.line, catalog: Opening.catalog)
                 }
             }
+        }
+    }
+
+    @Test func walkNamesAreUnique() {
+        var seen: [String: String] = [:]
+        for walk in Opening.catalog.walks {
+            for name in [walk.name] + walk.aliases {
+                #expect(seen[name] == nil, "\(name) is \(walk.name) and \(seen[name] ?? "")")
+                seen[name] = walk.name
+            }
+            #expect(!walk.summary.isEmpty && !walk.summary.hasSuffix("."), "\(walk.name): a line without full stop")
+            #expect(walk.root == nil || walk.roots.first == walk.root, "\(walk.name): its root comes first")
         }
     }
 

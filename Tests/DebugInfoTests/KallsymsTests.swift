@@ -145,6 +145,58 @@ private func tables(_ builder: KallsymsBuilder, _ change: (inout [UInt8], Kallsy
         #expect((try? Kallsyms(huge))?.remarks.isEmpty != true)
     }
 
+    @Test func whatCannotBeReadIsLostAlone() throws {
+        var holed = tables(builder())
+        // A page of offsets, as zeros, which would be numbers that are no addresses.
+        let bytes = holed.offsets.array
+        holed.offsets = ByteSlice(bytes[..<400] + [UInt8](repeating: 0, count: 80) + bytes[480...], name: "offsets")
+        holed.offsetHoles = Holes([400..<480])
+        let symbols = try Kallsyms(holed)
+        #expect(symbols.remarks == ["the addresses of 20 of 607 symbols cannot be read"])
+        func name(_ index: UInt64, _ offset: UInt64) -> String? {
+            symbols.symbol(covering: VirtualAddress(image + 64 + index * 16 + offset))?.name
+        }
+        #expect(
+            symbols.symbols(named: "sys_number96_call").isEmpty
+                && symbols.symbols(named: "fixed_percpu_data").count == 1)
+        // The last one before the hole ends nobody knows where.
+        #expect(name(95, 0) == "sys_number95_call" && name(95, 1) == nil && name(100, 0) == nil)
+        #expect(name(116, 3) == "sys_number116_call" && name(94, 3) == "sys_number94_call")
+
+        var named = tables(builder())
+        named.nameHoles = Holes([1000..<1040])
+        let fewer = try Kallsyms(named)
+        var left = 0
+        fewer.forEach { _ in left += 1 }
+        #expect(left > 600 && left < 607 && fewer.remarks.count == 1, "\(left), \(fewer.remarks)")
+
+        var tokenless = tables(builder())
+        tokenless.tokenIndex = .empty
+        #expect(try Kallsyms(tokenless).symbols(named: "sys_number7_call").count == 1)
+        tokenless.tokenHoles = Holes([0..<3])
+        #expect(try Kallsyms(tokenless).symbols(named: "sys_number7_call").isEmpty)
+    }
+
+    @Test(arguments: [true, false])
+    func absoluteAddressesOfOldKernels(_ hasLongLengths: Bool) throws {
+        // CONFIG_KALLSYMS_BASE_RELATIVE=n: a word a symbol, per-CPU offsets and absolute numbers among them.
+        let builder = builder(long: hasLongLengths)
+        var old = tables(builder)
+        old.isAbsolute = true
+        old.relativeBase = 0
+        old.offsets = ByteSlice(
+            builder.symbols.flatMap { symbol in
+                (0..<8).map { UInt8(truncatingIfNeeded: symbol.value >> UInt64(8 * $0)) }
+            }, name: "addresses")
+        let symbols = try Kallsyms(old)
+        #expect(symbols.remarks.isEmpty && symbols.count == builder.symbols.count)
+        for (_, name, value) in builder.symbols {
+            #expect(symbols.symbols(named: name).first?.address.rawValue == value, "\(name)")
+        }
+        #expect(symbols.symbols(named: "runqueues").first?.kind == .perCPU)
+        #expect(symbols.symbol(covering: VirtualAddress(image + 64 + 16 * 7 + 3))?.name == "sys_number7_call")
+    }
+
     @Test func manySymbolsOfOneNameCostNoMoreThanOthers() throws {
         var builder = KallsymsBuilder()
         for index in 0..<200_000 { builder.add("t", "same", image + UInt64(index)) }

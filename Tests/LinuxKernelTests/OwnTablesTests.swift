@@ -54,6 +54,22 @@ private func found(_ memory: any PhysicalMemory) -> [Kallsyms] {
         }
     }
 
+    @Test func offsetsFromTheirOwnPlacesNeedNoBase() throws {
+        // The image at 32 MiB, the tables 1 MiB into it: as virtual addresses they are higher by what phys_base says.
+        let physical: UInt64 = 0x200_0000
+        let physicalBase = physical &- (image &- 0xffff_ffff_8000_0000)
+        var builder = KallsymsBuilder()
+        builder.placeRelative = image + 0x10_0000
+        builder.add("T", "_text", image)
+        for index in 0..<700 { builder.add("t", "function_number_\(index)", image + 64 + UInt64(index) * 16) }
+        builder.add("D", "phys_base", image + 0x8000)
+        let word = (0..<8).map { UInt8(truncatingIfNeeded: physicalBase >> UInt64(8 * $0)) }
+        let all = found(memory([(physical + 0x8000, word), (physical + 0x10_0000, builder.build().bytes)]))
+        #expect(all.count == 1)
+        #expect(all.first?.symbols(named: "_text").first?.address.rawValue == image)
+        #expect(all.first?.symbols(named: "function_number_699").first?.address.rawValue == image + 64 + 699 * 16)
+    }
+
     @Test func copiesThatDoNotHoldTogetherAreLeftOut() throws {
         let built = names(.namesFirst).build()
         var noIndex = built.bytes
@@ -171,6 +187,130 @@ struct OwnTablesTests {
             (try? $0.row(at: schedule.address)).flatMap { $0 }
         }
         #expect(!rows.isEmpty)
+    }
+
+    /// The page in the middle of what lies between two symbols, a part of which is told by `fraction` (of 8).
+    private func leaveOut(
+        _ start: String, _ end: String, _ fraction: UInt64, _ memory: inout PatchedMemory, _ kernel: LinuxKernel
+    ) throws {
+        func address(_ symbol: String) throws -> VirtualAddress {
+            try kernel.info?.symbol(symbol) ?? #require(kernel.target.symbols.symbol(named: symbol)).address
+        }
+        let (low, high) = (try address(start), try address(end))
+        let middle = low.advanced(by: high.distance(from: low) / 8 * fraction)
+        memory.leaveOut(try kernel.target.space.translate(middle))
+    }
+
+    /// Names that the damaged kernel has at another place, or where the whole one has none; and how many it has.
+    private func symbols(_ kernel: LinuxKernel, against sound: LinuxKernel) -> (left: Int, wrong: [String]) {
+        var left = 0
+        var wrong: [String] = []
+        for source in kernel.target.symbols.sources.prefix(1) {
+            source.forEach { symbol in
+                left += 1
+                let own = sound.target.symbols.symbols(named: symbol.name)
+                if !own.contains(where: { $0.address == symbol.address && $0.size >= symbol.size }) {
+                    wrong.append(symbol.name)
+                }
+            }
+        }
+        return (left, wrong)
+    }
+
+    @Test(
+        "a page that is missing from kallsyms loses the symbols that it held, and is said",
+        arguments: [
+            ("kallsyms_names", "kallsyms_token_table"),
+            ("kallsyms_offsets", "kallsyms_relative_base"),
+        ])
+    func missingPagesOfKallsyms(_ start: String, _ end: String) throws {
+        let sound = try RealKernels.open(Self.dump)
+        guard sound.info?.symbol("kallsyms_names") != nil else { return }
+        let kernel = try damaged { memory, kernel in try leaveOut(start, end, 4, &memory, kernel) }
+        #expect(kernel.remarks.contains { $0.contains("bytes of \(start) cannot be read") }, "\(kernel.remarks)")
+        let (left, wrong) = symbols(kernel, against: sound)
+        #expect(left > 20000, "\(left)")
+        #expect(wrong.isEmpty, "\(wrong.prefix(5))")
+        // No address is given to a symbol that it does not belong to.
+        for name in ["schedule", "do_exit", "vfs_read", "kmem_cache_alloc", "init_task", "jiffies", "_etext"] {
+            guard let symbol = sound.target.symbols.symbol(named: name) else { continue }
+            let own = kernel.target.symbols.symbol(covering: symbol.address)
+            #expect(own == nil || own?.address == symbol.address, "\(name)")
+        }
+    }
+
+    @Test func withoutItsTokensNoNameCanBeReadAndTheSentenceSaysSo() throws {
+        let sound = try RealKernels.open(Self.dump)
+        guard sound.info?.symbol("kallsyms_token_table") != nil else { return }
+        let error = #expect(throws: OpeningError.self) {
+            try damaged { memory, kernel in
+                try leaveOut("kallsyms_token_table", "kallsyms_token_index", 0, &memory, kernel)
+                try leaveOut("kallsyms_token_table", "kallsyms_token_index", 8, &memory, kernel)
+            }
+        }
+        #expect(
+            error?.description.contains("kallsyms_token_table cannot be read") == true, "\(String(describing: error))")
+    }
+
+    @Test("a page that is missing from BTF loses the types or names that it held", arguments: [1, 2, 4, 5, 6, 7])
+    func missingPagesOfBTF(_ fraction: UInt64) throws {
+        let sound = try RealKernels.open(Self.dump)
+        let kernel = try damaged { memory, kernel in
+            try leaveOut("__start_BTF", "__stop_BTF", fraction, &memory, kernel)
+        }
+        #expect(kernel.remarks.contains { $0.contains("bytes of BTF cannot be read") }, "\(kernel.remarks)")
+        #expect(!kernel.remarks.contains { $0.contains("BTF ends after") }, "\(kernel.remarks)")
+        let (own, whole) = (kernel.model.types, sound.model.types)
+        var (same, all) = (0, 0)
+        for kind in [TypeKind.structure, .union, .enumeration] {
+            let names = try whole.names(kind)
+            all += names.count
+            for name in names {
+                guard let id = try own.lookup(kind, name) else { continue }
+                let sizes = try whole.lookupAll(kind, name).map { try whole.size($0) }
+                guard case .incomplete = try own.type(id) else {
+                    #expect(sizes.contains(try own.size(id)), "\(name)")
+                    same += 1
+                    continue
+                }
+            }
+        }
+        #expect(same * 100 > all * 97, "\(same) of \(all)")
+    }
+
+    @Test("a page that is missing from ORC loses its rows", arguments: ["__start_orc_unwind_ip", "__start_orc_unwind"])
+    func missingPagesOfORC(_ start: String) throws {
+        let sound = try RealKernels.open(Self.dump)
+        let end = start.replacing("start", with: "stop")
+        let kernel = try damaged { memory, kernel in try leaveOut(start, end, 4, &memory, kernel) }
+        #expect(kernel.remarks.contains { $0.contains("ORC entries cannot be read") }, "\(kernel.remarks)")
+        let tables = [kernel, sound].compactMap { kernel in
+            kernel.model.debug.flatMap(\.sources.unwind).lazy.compactMap { $0 as? ORCTable }.first
+        }
+        try #require(tables.count == 2)
+        var (lost, kept) = (0, 0)
+        for symbol in ["_stext", "schedule", "do_exit", "vfs_read", "kmem_cache_alloc", "tcp_v4_rcv", "ext4_readdir"] {
+            guard let base = sound.target.symbols.symbol(named: symbol)?.address else { continue }
+            for offset in stride(from: UInt64(0), to: 0x8000, by: 16) {
+                let place = base.advanced(by: offset)
+                let theirs = try tables[1].row(at: place)
+                do {
+                    #expect(try tables[0].row(at: place)?.cfa == theirs?.cfa)
+                    kept += 1
+                } catch { lost += 1 }
+            }
+        }
+        #expect(kept > lost)
+    }
+
+    @Test func aKernelWithoutRunQueuesOpens() throws {
+        let sound = try RealKernels.open(Self.dump)
+        let whole = sound.model
+        let target = Target(
+            machine: whole.machine, space: whole.space, types: TypeGraph(), symbols: SymbolTable([]), debug: [],
+            perCPU: whole.perCPU)
+        let table = CPUTable(target)
+        #expect(table.cpus.isEmpty && table.failure?.contains("runqueues") == true)
     }
 
     @Test("modules' own types stand on the kernel's", arguments: RealDumps.names)

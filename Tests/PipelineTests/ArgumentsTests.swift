@@ -27,9 +27,20 @@ import Testing
     @Test func twoDashesEndTheOptions() throws { #expect(try arguments(["--", "-x"]).operands == ["-x"]) }
 
     @Test func anUnknownOptionAndAMissingArgumentAreRefused() {
-        #expect(throws: UsageError("say: no option -z; see: help say")) { try arguments(["-z"]) }
-        #expect(throws: UsageError("say: no option --long; see: help say")) { try arguments(["--long"]) }
+        #expect(throws: UsageError("say: no option -z; it has -n -x -y; see: help say")) { try arguments(["-z"]) }
+        #expect(throws: UsageError("say: no option --long; it has -n -x -y; see: help say")) {
+            try arguments(["--long"])
+        }
         #expect(throws: UsageError("say: -n needs COUNT")) { try arguments(["-n"]) }
+    }
+
+    @Test func aMistypedLongOptionIsGuessed() {
+        let manual = Manual(
+            name: "rd", summary: "read", options: [.init("--physical", "physical"), .init("-x", "hexadecimal")],
+            examples: [])
+        #expect(throws: UsageError("rd: no option --phisical; did you mean --physical?")) {
+            try Arguments(["--phisical"], text: "--phisical", manual: manual)
+        }
     }
 
     @Test(

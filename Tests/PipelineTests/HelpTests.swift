@@ -14,12 +14,24 @@ import Testing
         return (records, outcome)
     }
 
-    @Test func aloneItListsEveryCommandByName() {
+    @Test func aloneItListsEveryCommand() {
         let names = help("help").records.map { record in
             if case .text(let name)? = record["name"] { return name }
             return ""
         }
-        #expect(names == ["first", "help", "say"])
+        #expect(names == ["first", "say", "help"])
+    }
+
+    @Test func theListHasSectionsInOrderEachWithItsTitleOnce() {
+        let lines = help("help").records.flatMap { record -> [String] in
+            if case .block(let lines) = record.presentation { return lines }
+            return []
+        }
+        #expect(
+            lines == [
+                "The machine and its kernel", "  first  Keep the first", "  say    Say words", "",
+                "The session", "  help   the commands, or the manual of some of them",
+            ])
     }
 
     @Test func aNameOrAnAliasShowsItsManual() {

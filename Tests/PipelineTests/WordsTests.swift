@@ -11,7 +11,7 @@ import Testing
     }
 
     @Test func aQuoteWithoutItsEndIsRefusedWithItsColumn() {
-        #expect(throws: UsageError("the quote in column 3 has no end")) { try LineSplitter.words("a 'b") }
+        #expect(throws: UsageError("the quote in column 3 has no end", column: 3)) { try LineSplitter.words("a 'b") }
     }
 
     @Test func pipesSeparateCommandsButNotInsideExpressions() throws {

@@ -57,6 +57,86 @@ private func start(_ counter: UInt64, _ stack: UInt64 = stackBase) -> Registers 
     return registers
 }
 
+/// Code that keeps a frame pointer everywhere.
+private let framed = Rows(rows: [
+    text: UnwindRow(
+        kind: .framePointer, cfa: .register(X86_64.rbp, offset: 16), registers: [:], isSignalFrame: false,
+        source: "frame pointer")
+])
+
+struct FramePointerTests {
+    /// A stack whose frames lie at words 2, 6 and 10; the last one's caller is `last`.
+    private func words(last: UInt64 = 0) -> [UInt64] {
+        var words = [UInt64](repeating: 0, count: 64)
+        (words[2], words[3]) = (stackBase + 6 * 8, 0x100110)
+        (words[6], words[7]) = (stackBase + 10 * 8, 0x100220)
+        (words[10], words[11]) = (last, 0x100330)
+        return words
+    }
+
+    private func unwind(_ words: [UInt64], from pointer: UInt64 = stackBase + 16) -> Stack {
+        var registers = start(0x100010)
+        registers[X86_64.rbp] = pointer
+        return unwinder(words, [framed]).unwind(from: registers, isReturnAddress: true)
+    }
+
+    @Test("a chain of frames ends with the first function") func chain() {
+        let stack = unwind(words())
+        #expect(stack.frames.map(\.programCounter.rawValue) == [0x100010, 0x100110, 0x100220, 0x100330])
+        #expect(stack.frames.map(\.rule) == Array(repeating: "frame pointer", count: 4))
+        #expect(stack.frames[1].registers[X86_64.rsp] == stackBase + 4 * 8)
+        if case .start = stack.end {} else { Issue.record("\(stack.end)") }
+    }
+
+    @Test("a marked frame pointer leads to saved registers, of the kernel or of a process") func savedRegisters() {
+        for isUser in [false, true] {
+            var words = words(last: (stackBase + 16 * 8) | 1)
+            // pt_regs: rbp is the fifth word; ip, cs, flags, sp, ss follow sixteen.
+            words[16 + 4] = stackBase + 50 * 8
+            (words[32], words[33]) = (0x100440, isUser ? 0x33 : 0x10)
+            words[35] = stackBase + 48 * 8
+            (words[50], words[51]) = (0, 0x100550)
+            let stack = unwind(words)
+            let counters = stack.frames.map(\.programCounter.rawValue)
+            if isUser {
+                #expect(counters.last == 0x100330)
+                if case .userMode = stack.end {} else { Issue.record("\(stack.end)") }
+            } else {
+                #expect(counters.suffix(2) == [0x100440, 0x100550] && stack.frames[4].wasInterrupted)
+                if case .start = stack.end {} else { Issue.record("\(stack.end)") }
+            }
+        }
+    }
+
+    @Test("a system call's registers lie at the stack pointer of a frame without a pointer") func systemCall() {
+        var words = words()
+        (words[12 + 16], words[12 + 17], words[12 + 19]) = (0x40_1000, 0x33, 0x7ffc_0000)
+        let stack = unwind(words)
+        guard case .userMode(let registers) = stack.end else {
+            Issue.record("\(stack.end)")
+            return
+        }
+        #expect(registers[X86_64.rip] == 0x40_1000 && registers[X86_64.rsp] == 0x7ffc_0000)
+    }
+
+    @Test(
+        "a chain that goes in a circle, down, far away or nowhere ends the walk",
+        arguments: [stackBase + 16, stackBase, stackBase + 6 * 8, stackBase + (1 << 20), 0x1234_5673, .max])
+    func corrupt(last: UInt64) {
+        let stack = unwind(words(last: last))
+        #expect(stack.frames.count == 4)
+        #expect(stack.end.whyStopped?.contains("does not lead up") == true, "\(stack.end)")
+    }
+
+    @Test("a return address outside of text, and one that cannot be read, end the walk") func noReturn() {
+        var wild = words()
+        wild[7] = 0xdead_0000
+        #expect(unwind(wild).end.whyStopped?.contains("is not in kernel text") == true)
+        let short = Array(words().prefix(7))
+        #expect(unwind(short).end.whyStopped != nil)
+    }
+}
+
 struct UnwinderTests {
     @Test("two calls and the start of a thread") func plain() throws {
         let rows = Rows(rows: [

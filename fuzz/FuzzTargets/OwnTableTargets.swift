@@ -47,8 +47,11 @@ extension FuzzTarget {
         },
         run: { bytes in
             if let own = try? BTFTypes(bytes) { read(own) }
-            let base = try BTFTypes(ByteSlice(types(.little).build(), name: "base"))
+            let base = try BTFTypes(ByteSlice(baseTypes, name: "base"))
             read(try BTFTypes(bytes, base: base))
+            // The same with a part that could not be read, wherever its last bytes say.
+            let (start, size) = (Int(bytes[bytes.count - 1] ?? 0) * 4, Int(bytes[bytes.count - 2] ?? 0))
+            read(try BTFTypes(bytes, holes: Holes([start..<start + size + 1])))
         })
 
     private static func names() -> KallsymsBuilder {
@@ -59,12 +62,16 @@ extension FuzzTarget {
         return builder
     }
 
+    /// Built once: what is fuzzed are the tables, not their builder.
+    private static let builtNames = names().build()
+    private static let baseTypes = types(.little).build()
+
     /// The input is all tables as they lie in memory, the labels where the seed has them.
     static let kallsyms = FuzzTarget(
         name: "kallsyms",
         seeds: { [names().build().bytes] },
         run: { bytes in
-            let built = names().build()
+            let built = builtNames
             func part(_ label: String, _ size: Int) -> ByteSlice { bytes.clamped(UInt64(built[label]), UInt64(size)) }
             let symbols = try Kallsyms(
                 KallsymsTables(

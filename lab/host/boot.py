@@ -5,11 +5,11 @@ usage: boot.py --kernel bzImage --initrd X --scenario abba --name abba-stock --o
                [--mem 256] [--smp 2] [--append "..."] [--formats elf,kdump-zlib,kdump-lzo,kdump-snappy,raw]
                [--until REGEX] [--after SECONDS] [--timeout SECONDS] [--no-vmcoreinfo] [--cpu MODEL]
 
-Writes NAME.console.log, NAME.<format> (what QEMU wrote, untouched) and NAME.run.json
+Writes NAME.console.log, NAME.report.txt (the second serial port, when the guest wrote to it), NAME.<format> (what QEMU wrote, untouched) and NAME.run.json
 (command line, times, registers of every virtual CPU) into DIR.
 Exit code: 0 marker seen and every dump taken, 2 marker not seen (the dump is taken all the same), 1 anything else.
 """
-import argparse, json, os, re, socket, subprocess, sys, tempfile, time
+import argparse, json, os, random, re, socket, subprocess, sys, tempfile, time
 
 p = argparse.ArgumentParser()
 p.add_argument("--kernel", required=True)
@@ -24,6 +24,7 @@ p.add_argument("--formats", default="elf")
 p.add_argument("--until", default=r"LAB: READY|end Kernel panic|---\[ end Kernel panic")
 p.add_argument("--after", type=float, default=1.0)
 p.add_argument("--timeout", type=float, default=300)
+p.add_argument("--count", type=int, default=1, help="so many dumps, at random moments, as NAME-1, NAME-2 ...; the guest runs on between them")
 p.add_argument("--no-vmcoreinfo", action="store_true")
 p.add_argument("--cpu", default="max,la57=off")   # "max" alone: 5-level page tables
 p.add_argument("--icount", default="off",
@@ -44,7 +45,7 @@ cmd = ["qemu-system-x86_64", "-accel", "tcg,thread=" + ("multi" if a.icount == "
        *([] if a.icount == "off" else ["-icount", a.icount]), "-rtc", "base=2026-11-21T04:00:00,clock=vm", "-cpu", a.cpu, "-m", a.mem, "-smp", a.smp + ",sockets=" + a.smp,
        "-display", "none", "-vga", "none", "-net", "none", "-no-reboot",
        "-kernel", a.kernel, "-initrd", a.initrd, "-append", append,
-       "-serial", f"file:{log}", "-qmp", f"unix:{sock},server=on,wait=off"]
+       "-serial", f"file:{log}", "-serial", f"file:{base}.report.txt", "-qmp", f"unix:{sock},server=on,wait=off"]
 if not a.no_vmcoreinfo:
     cmd += ["-device", "vmcoreinfo"]
 for q in a.qemu:
@@ -104,29 +105,42 @@ try:
     info["seconds_to_marker"] = round(time.time() - t0, 1)
     if hit:
         time.sleep(a.after)
-    q.cmd("stop")
-    info["registers"] = q.cmd("human-monitor-command", **{"command-line": "info registers -a"}).get("return")
-    for f in a.formats.split(","):
-        path = f"{base}.{f}"
-        if os.path.exists(path):
-            os.unlink(path)
-        t = time.time()
-        if f == "raw":
-            # guest memory below the PCI hole: one run of bytes from physical address 0
-            r = q.cmd("pmemsave", val=0, size=int(a.mem) << 20, filename=path)
+    info["dumps_at"] = []
+    for i in range(a.count):
+        stem = base if a.count == 1 else f"{base}-{i + 1}"
+        if i:
+            q.cmd("cont")
+            time.sleep(random.uniform(0.5, 4))
+        q.cmd("stop")
+        info["dumps_at"].append(round(time.time() - t0, 2))
+        registers = q.cmd("human-monitor-command", **{"command-line": "info registers -a"}).get("return")
+        if a.count == 1:
+            info["registers"] = registers
         else:
-            args = {"paging": False, "protocol": "file:" + path}
-            if f != "elf":
-                args["format"] = f
-            r = q.cmd("dump-guest-memory", **args)
-        ok = "return" in r
-        info["dumps"][f] = {"file": os.path.basename(path), "seconds": round(time.time() - t, 1),
-                            "bytes": os.path.getsize(path) if ok else None,
-                            "error": None if ok else r["error"]["desc"]}
-        if ok:
-            os.chmod(path, 0o644)
-        elif os.path.exists(path):
-            os.unlink(path)
+            info.setdefault("registers_of", {})[os.path.basename(stem)] = registers
+        for f in a.formats.split(","):
+            path = f"{stem}.{f}"
+            if os.path.exists(path):
+                os.unlink(path)
+            t = time.time()
+            if f == "raw":
+                # guest memory below the PCI hole: one run of bytes from physical address 0
+                r = q.cmd("pmemsave", val=0, size=int(a.mem) << 20, filename=path)
+            else:
+                args = {"paging": False, "protocol": "file:" + path}
+                if f != "elf":
+                    args["format"] = f
+                r = q.cmd("dump-guest-memory", **args)
+            ok = "return" in r
+            info["dumps"][f if a.count == 1 else f"{i + 1}.{f}"] = {"file": os.path.basename(path), "seconds": round(time.time() - t, 1),
+                                "bytes": os.path.getsize(path) if ok else None,
+                                "error": None if ok else r["error"]["desc"]}
+            if ok:
+                os.chmod(path, 0o644)
+                # pages of zeros need no room
+                subprocess.run(["fallocate", "--dig-holes", path], stderr=subprocess.DEVNULL)
+            elif os.path.exists(path):
+                os.unlink(path)
     q.cmd("quit")
     status = 1 if any(d["error"] for d in info["dumps"].values()) else 0 if hit else 2
 finally:
@@ -136,6 +150,8 @@ finally:
         proc.kill()
     if os.path.exists(sock):
         os.unlink(sock)
+    if os.path.exists(base + ".report.txt") and not os.path.getsize(base + ".report.txt"):
+        os.unlink(base + ".report.txt")
     os.rmdir(sockdir)
     json.dump(info, open(base + ".run.json", "w"), indent=1)
 print(f"lab: {a.name}: marker {info.get('marker')!r} after {info.get('seconds_to_marker')} s;",

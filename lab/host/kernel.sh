@@ -1,5 +1,5 @@
 #!/bin/sh
-# usage: kernel.sh stock|stock-6.12|micro-6.1|micro-6.12 DIR [--symbols]
+# usage: kernel.sh stock|stock-6.12|micro-6.1|micro-6.12|micro-6.1-lockdep|micro-6.12-lockdep DIR [--symbols]
 # Prepares a kernel in DIR and leaves there:
 #   bzImage, build (where modules are built), release, packages (name and version of what it came from),
 #   modules/ (stock: Debian's own modules), and vmlinux with debug information: always for a micro kernel,
@@ -67,7 +67,7 @@ stock() {
 }
 
 micro() {
-	series=$1
+	series=$1 more=${2:-}
 	need gcc make bc bison flex libelf-dev libssl-dev dwarves xz-utils kmod cpio rsync python3
 	fresh_lists "linux-source-$series"
 	version=$(candidate "linux-source-$series")
@@ -78,7 +78,7 @@ micro() {
 	say "unpacking the source of $series"
 	dpkg-deb --fsys-tarfile "$deb" | tar x -O "./usr/src/linux-source-$series.tar.xz" | tar xJ -C "$dir/source" --strip-components=1
 	say "building $dir/build (one minute on two idle cores; log: $dir/build.log)"
-	sh "$here/../kconfig/build.sh" "$dir/source" "$dir/build" tiny slim micro > "$dir/build.log" 2>&1 ||
+	sh "$here/../kconfig/build.sh" "$dir/source" "$dir/build" tiny slim micro $more > "$dir/build.log" 2>&1 ||
 		die "the kernel's build failed; the end of $dir/build.log: $(tail -n 3 "$dir/build.log")"
 	ln -sfn build/arch/x86/boot/bzImage "$dir/bzImage"
 	ln -sfn build/vmlinux "$dir/vmlinux"
@@ -89,6 +89,7 @@ micro() {
 case $name in
 stock) stock '';;
 stock-*) stock "${name#stock-}";;
+micro-*-lockdep) series=${name#micro-}; micro "${series%-lockdep}" lockdep;;
 micro-*) micro "${name#micro-}";;
-*) die "no kernel $name: stock, stock-6.12, micro-6.1 or micro-6.12";;
+*) die "no kernel $name: stock, stock-6.12, micro-6.1, micro-6.12 or one of these with -lockdep";;
 esac

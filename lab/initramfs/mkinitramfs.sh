@@ -1,5 +1,5 @@
 #!/bin/sh
-# usage: mkinitramfs.sh OUT.cpio.gz MODDIR [extra.ko...|ext4.img|scenario.sh]: busybox-static + labuser + /init + modules
+# usage: mkinitramfs.sh OUT.cpio.gz MODDIR [extra.ko...|ext4.img|scenario.sh]: busybox-static + labuser + labblock + /init + modules
 set -eu
 [ $# -ge 2 ] || { echo "usage: mkinitramfs.sh OUT.cpio.gz MODDIR [extra.ko...|ext4.img|scenario.sh]" >&2; exit 64; }
 here=$(cd "$(dirname "$0")" && pwd)
@@ -12,7 +12,8 @@ mkdir -p "$t/bin" "$t/dev" "$t/proc" "$t/sys" "$t/mod" "$t/tmp" "$t/mnt" "$t/img
 cp "$busybox" "$t/bin/busybox"
 ln -s busybox "$t/bin/sh"
 gcc -O2 -static -pthread -o "$t/bin/labuser" "$here/labuser.c"
-strip "$t/bin/labuser"
+gcc -O1 -w -static -pthread -o "$t/bin/labblock" "$here/labblock.c"
+strip "$t/bin/labuser" "$t/bin/labblock"
 cp "$here/init" "$t/init"; chmod 755 "$t/init"
 for k in "$moddir"/*.ko; do
 	[ -e "$k" ] || { echo "mkinitramfs.sh: no modules in $moddir" >&2; exit 1; }

@@ -7,7 +7,7 @@ kdir=$(cd "$1" && pwd -P)
 mkdir -p "$2"
 out=$(cd "$2" && pwd)
 # older sources would otherwise look as built already
-rm -f "$out"/*.ko
+rm -f "$out"/*.ko "$out/.built"
 cp -p "$here"/*.c "$here"/*.h "$here/Makefile" "$out/"
 map="-ffile-prefix-map=$out=/usr/src/lab -ffile-prefix-map=$kdir=/usr/src/linux-obj"
 make -C "$kdir" M="$out" KCFLAGS="$map ${KCFLAGS:-}" KAFLAGS="$map ${KAFLAGS:-}" modules

@@ -8,6 +8,8 @@ struct BTFStrings: Sendable {
     static let longest = 512
 
     let bytes: ByteSlice
+    /// Where strings are lost.
+    var holes = Holes()
     /// The offset of the first string, as types name it.
     let first: UInt32
 
@@ -17,7 +19,11 @@ struct BTFStrings: Sendable {
     /// The string at an offset of these strings; nil for an offset that lies outside.
     func text(_ offset: UInt32) -> String? {
         guard offset >= first, Int(offset - first) < bytes.count else { return offset == 0 ? "" : nil }
-        return bytes.clamped(UInt64(offset - first), UInt64(Self.longest)).cString
+        let text = bytes.clamped(UInt64(offset - first), UInt64(Self.longest)).cString
+        let start = Int(offset - first)
+        // A string that ends in a hole only seems to.
+        if !holes.isEmpty, holes.touch(start..<start + text.utf8.count + 1) { return nil }
+        return text
     }
 
     /// The hash of the string at an offset of these strings.
@@ -47,7 +53,9 @@ struct BTFNames: Sendable {
         types.withBytes { types in
             strings.bytes.withBytes { span in
                 for index in places.indices.reversed() {
-                    guard let name = types.integer(Int(places[index]), order, as: UInt32.self), name != 0 else {
+                    guard places[index] != BTFScan.lostPlace,
+                        let name = types.integer(Int(places[index]), order, as: UInt32.self), name != 0
+                    else {
                         continue
                     }
                     if name >= strings.first {

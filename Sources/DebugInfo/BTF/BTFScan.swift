@@ -49,25 +49,87 @@ struct BTFScan {
     private(set) var badNames = 0
     private(set) var badTypes = 0
 
+    /// Stands for the place of a type that is lost.
+    static let lostPlace = UInt32.max
+    /// How many types lie in holes.
+    private(set) var lost = 0
+
     /// `first` is the id of the first type.
-    init(_ types: ByteSlice, _ order: ByteOrder, first: UInt32) {
+    init(_ types: ByteSlice, _ order: ByteOrder, first: UInt32, holes: Holes = Holes()) {
         types.withBytes { span in
             places.reserveCapacity(span.byteCount / 40)
             var at = 0
-            while at < span.byteCount {
-                guard let info = span.integer(at + 4, order, as: UInt32.self), info & BTFKind.reservedBits == 0,
-                    let size = BTFKind.size(info >> 24 & 0x1f, count: Int(info & 0xffff)),
-                    at + size <= span.byteCount
-                else {
-                    fault = ParseFault(
-                        "BTF type \(UInt64(first) + UInt64(places.count))", in: types.name,
-                        at: UInt64(types.start + at), .invalid("an unknown kind, or a type that is cut short"))
-                    return
-                }
-                places.append(UInt32(truncatingIfNeeded: at))
-                at += size
+            while true {
+                at = Self.walk(span, order, from: at, holes) { places.append($0) }
+                guard at < span.byteCount else { return }
+                // Where a hole is in the way, the types behind it go on; else the section is damaged.
+                guard let hole = Self.hole(span, order, at, holes),
+                    let next = Self.resume(span, order, behind: hole, holes, first: first)
+                else { break }
+                // A type takes 12 bytes at least.
+                let missing = Int(next.id) - Int(first) - places.count
+                guard missing >= 0, missing <= (next.place - at) / 12 else { break }
+                lost += missing
+                places += [UInt32](repeating: Self.lostPlace, count: missing)
+                at = next.place
             }
+            fault = ParseFault(
+                "BTF type \(UInt64(first) + UInt64(places.count))", in: types.name, at: UInt64(types.start + at),
+                .invalid("an unknown kind, or a type that is cut short"))
         }
+    }
+
+    /// Bytes of the type at a place; nil when there is none.
+    private static func size(_ span: RawSpan, _ order: ByteOrder, _ at: Int) -> Int? {
+        guard let info = span.integer(at + 4, order, as: UInt32.self), info & BTFKind.reservedBits == 0,
+            let size = BTFKind.size(info >> 24 & 0x1f, count: Int(info & 0xffff)), at + size <= span.byteCount
+        else { return nil }
+        return size
+    }
+
+    /// The places of the types from one on, up to what is no type, or touches a hole; returns where that is.
+    private static func walk(
+        _ span: RawSpan, _ order: ByteOrder, from start: Int, _ holes: Holes, _ body: (UInt32) -> Void
+    ) -> Int {
+        var at = start
+        while at < span.byteCount, let size = size(span, order, at), !holes.touch(at..<at + size) {
+            body(UInt32(truncatingIfNeeded: at))
+            at += size
+        }
+        return at
+    }
+
+    /// The hole that the type at a place reaches into.
+    private static func hole(_ span: RawSpan, _ order: ByteOrder, _ at: Int, _ holes: Holes) -> Range<Int>? {
+        holes.first(touching: at..<at + max(size(span, order, at) ?? 12, 12))
+    }
+
+    /// The first type behind a hole, and its id. Types begin where a walk comes to the end, or to the next hole; and
+    /// what tells ids is that pahole writes a function right behind its prototype, to which it refers.
+    private static func resume(
+        _ span: RawSpan, _ order: ByteOrder, behind hole: Range<Int>, _ holes: Holes, first: UInt32
+    ) -> (place: Int, id: UInt32)? {
+        func word(_ at: UInt32) -> UInt32 { span.integer(Int(at), order, as: UInt32.self) ?? 0 }
+        let start = (hole.upperBound + 3) & ~3
+        // The largest type is a structure, or an enumeration, of 65535 parts.
+        for place in stride(from: start, to: min(span.byteCount, start + (1 << 20)), by: 4) {
+            var places: [UInt32] = []
+            let end = walk(span, order, from: place, holes) { places.append($0) }
+            guard places.count > 16, end == span.byteCount || Self.hole(span, order, end, holes) != nil else {
+                continue
+            }
+            var votes: [UInt32: Int] = [:]
+            for (index, pair) in zip(places, places.dropFirst()).enumerated()
+            where word(pair.0 + 4) >> 24 & 0x1f == 13 && word(pair.1 + 4) >> 24 & 0x1f == 12 {
+                votes[word(pair.1 + 8) &- UInt32(truncatingIfNeeded: index), default: 0] += 1
+            }
+            let sorted = votes.sorted { ($1.value, $0.key) < ($0.value, $1.key) }
+            guard let best = sorted.first, best.value >= 8, best.key >= first,
+                sorted.dropFirst().first.map({ $0.value * 2 < best.value }) ?? true
+            else { return nil }
+            return (place, best.key)
+        }
+        return nil
     }
 
     /// Counts the names from `endString` on and the types from `endID` on that anything refers to.
@@ -76,7 +138,7 @@ struct BTFScan {
         var ids = 0
         types.withBytes { span in
             func word(_ at: Int) -> UInt32 { span.integer(at, order, as: UInt32.self) ?? 0 }
-            for place in places {
+            for place in places where place != Self.lostPlace {
                 let at = Int(place)
                 let info = word(at + 4)
                 let kind = info >> 24 & 0x1f

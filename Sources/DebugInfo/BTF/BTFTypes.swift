@@ -48,7 +48,10 @@ package final class BTFTypes: TypeSource {
     /// Reads a blob, on top of `base` if it is a split one; then its numbers go on from the base's, or begin where
     /// `start` says. Throws when its header is damaged; what is damaged besides is left out, and said in `remarks`.
     /// Complexity: linear, without decoding any type.
-    package init(_ blob: ByteSlice, base: BTFTypes? = nil, start: Start? = nil) throws(ParseFault) {
+    /// `holes`: what could not be read of the blob; the types and names that lie there are lost, and no others.
+    package init(
+        _ blob: ByteSlice, base: BTFTypes? = nil, start: Start? = nil, holes: Holes = Holes()
+    ) throws(ParseFault) {
         // The magic tells the byte order.
         order = blob.hasBytes([0xeb, 0x9f]) ? .big : .little
         var cursor = Cursor(blob, order: order)
@@ -73,8 +76,12 @@ package final class BTFTypes: TypeSource {
         }
         self.base = base
         firstID = base == nil ? 1 : start?.id ?? base?.endID ?? 1
-        strings = BTFStrings(bytes: text, first: base == nil ? 0 : start?.string ?? base?.strings.end ?? 0)
-        var scan = BTFScan(types, order, first: firstID)
+        strings = BTFStrings(
+            bytes: text, holes: holes.part(Int(clamping: stringOffset), text.count),
+            first: base == nil ? 0 : start?.string ?? base?.strings.end ?? 0)
+        let typeHoles = holes.part(Int(clamping: typeOffset), types.count)
+        var scan = BTFScan(types, order, first: firstID, holes: typeHoles)
+        if scan.lost > 0 { remarks.append("\(scan.lost) types of BTF cannot be read") }
         if let fault = scan.fault { remarks.append("BTF ends after \(scan.places.count) types: \(fault)") }
         scan.check(
             types, order, endString: strings.end, endID: firstID &+ UInt32(truncatingIfNeeded: scan.places.count))
@@ -95,7 +102,7 @@ package final class BTFTypes: TypeSource {
     func row(_ id: UInt32) -> (row: Row, owner: BTFTypes, place: Int)? {
         guard id >= firstID else { return base?.row(id) }
         let index = Int(id - firstID)
-        guard index < places.count else { return nil }
+        guard index < places.count, places[index] != BTFScan.lostPlace else { return nil }
         let place = Int(places[index])
         return types.withBytes { span in
             guard let name = span.integer(place, order, as: UInt32.self),

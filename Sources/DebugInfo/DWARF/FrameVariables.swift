@@ -152,11 +152,25 @@ private struct VariableReader {
             frameBase = try decoder.decode(bytes)
         }
         var variables: [LocatedVariable] = []
-        for die in scope.variables where !(try isExternal(die)) { variables.append(try variable(die, entry: entry)) }
+        for die in try inOrder(scope.variables) where !(try isExternal(die)) {
+            variables.append(try variable(die, entry: entry))
+        }
         return VariableScope(
             name: try code.file.nameThroughOrigins(scope.die), isInlined: !isFunction,
             entry: entry.map { code.placement.address($0) }, frameBase: frameBase,
             variables: variables.filter(\.isParameter) + variables.filter { !$0.isParameter })
+    }
+
+    /// An instance of a function lists its variables as the compiler came upon them; what they are instances of is listed
+    /// as they were declared.
+    private func inOrder(_ dies: [DIE]) throws(ParseFault) -> [DIE] {
+        var keyed: [(key: UInt64, die: DIE)] = []
+        for die in dies {
+            var key = die.offset
+            if die.has(.abstractOrigin), case .reference(let place)? = try die[.abstractOrigin] { key = place.offset }
+            keyed.append((key, die))
+        }
+        return keyed.sorted { $0.key < $1.key }.map(\.die)
     }
 
     /// `extern` declarations within a function are no variables of its frame.

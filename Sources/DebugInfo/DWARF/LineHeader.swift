@@ -131,5 +131,19 @@ struct LineHeader: Sendable {
         return directory.isEmpty ? name : "\(directory)/\(name)"
     }
 
+    /// The numbers of the files whose path ends with this one.
+    func numbers(ofFile end: String) -> Set<UInt16> {
+        let last = end.split(separator: "/").last ?? ""
+        var found: Set<UInt16> = []
+        for index in files.indices where index < 0xffff {
+            // The name alone first: paths are put together for the few that have it.
+            guard text(files[index].name).hasSuffix(last), PathEnd.matches(path(of: UInt64(index)), end) else {
+                continue
+            }
+            found.insert(UInt16(index))
+        }
+        return found
+    }
+
     private func text(_ bytes: ByteSlice) -> String { bytes.clamped(0, 4096).cString }
 }

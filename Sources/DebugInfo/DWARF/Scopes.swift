@@ -8,7 +8,7 @@ internal import Synchronization
 package final class DWARFCode: CodeSource {
     let file: DWARFFile
     let placement: DWARFPlacement
-    private var shift: UInt64 { placement.offset }
+    var shift: UInt64 { placement.offset }
     private let map: Mutex<CodeMap?> = Mutex(nil)
     private let cache: Mutex<Cache> = Mutex(Cache())
 
@@ -138,7 +138,7 @@ package final class DWARFCode: CodeSource {
     }
 
     /// The line table of a unit, the least recently used ones dropped to make room for it.
-    private func lines(of unit: Unit) throws(ParseFault) -> LineTable? {
+    func lines(of unit: Unit) throws(ParseFault) -> LineTable? {
         guard let offset = try unit.statementList() else { return nil }
         let key = unit.header.offset
         let known = cache.withLock { cache -> LineTable? in

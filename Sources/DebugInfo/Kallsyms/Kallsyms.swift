@@ -15,6 +15,9 @@ package final class Kallsyms: SymbolSource {
     private let low: [UInt32]
     /// Whether values that are not negative are no addresses but per-CPU offsets and absolutes (until 6.14).
     private let hasAbsolutePerCPU: Bool
+    /// Table indices of symbols whose addresses could not be read, and of the last ones before them.
+    private let lostAddresses: [Range<Int>]
+    private let openEnded: Set<Int>
     private let perCPUEnd: UInt64
     private let chains = Mutex<NameChains?>(nil)
     private let readOnly = Mutex<[Range<UInt64>]?>(nil)
@@ -46,12 +49,18 @@ package final class Kallsyms: SymbolSource {
         }
         let (addresses, absolute) = Self.addresses(tables, usable)
         self.addresses = addresses
+        (lostAddresses, openEnded) = Self.lost(tables.offsetHoles, width: width, count: usable)
+        if !lostAddresses.isEmpty {
+            let count = lostAddresses.reduce(0) { $0 + $1.count }
+            remarks.append("the addresses of \(count) of \(tables.count) symbols cannot be read")
+        }
         hasAbsolutePerCPU = absolute
         var order: [UInt32] = []
         order.reserveCapacity(usable)
         var low: [UInt32] = []
         for (index, address) in addresses.enumerated() {
             let number = UInt32(truncatingIfNeeded: index)
+            if Self.isIn(lostAddresses, index) { continue }
             if !absolute || address >= Self.upperHalf { order.append(number) } else { low.append(number) }
         }
         // The table is in address order but for the last few; a stable sort keeps the first of equals first.
@@ -74,6 +83,20 @@ package final class Kallsyms: SymbolSource {
     }
 
     private static let upperHalf: UInt64 = 1 << 63
+
+    /// The symbols whose addresses lie in holes, and those before them: nobody knows how far these reach.
+    private static func lost(_ holes: Holes, width: Int, count: Int) -> ([Range<Int>], Set<Int>) {
+        var lost: [Range<Int>] = []
+        for hole in holes.ranges {
+            let range = hole.lowerBound / width..<min((hole.upperBound + width - 1) / width, count)
+            if !range.isEmpty { lost.append(range) }
+        }
+        return (lost, Set(lost.map { $0.lowerBound - 1 }))
+    }
+
+    private static func isIn(_ ranges: [Range<Int>], _ index: Int) -> Bool {
+        !ranges.isEmpty && ranges.contains { $0.contains(index) }
+    }
 
     /// What the linker script bounds as read-only data, without what is read-only once the kernel has booted: variables
     /// as others are (include/asm-generic/vmlinux.lds.h, RO_DATA).
@@ -107,6 +130,13 @@ package final class Kallsyms: SymbolSource {
             if tables.isAbsolute {
                 return ((0..<count).map { span.little($0 * 8, as: UInt64.self) ?? 0 }, true)
             }
+            if let start = tables.offsetsAddress {
+                let addresses = (0..<count).map { index -> UInt64 in
+                    let value = Int64(span.little(index * 4, as: Int32.self) ?? 0)
+                    return start.rawValue &+ UInt64(index * 4) &+ UInt64(bitPattern: value)
+                }
+                return (addresses, false)
+            }
             var negative = 0
             for index in 0..<count {
                 let value = Int64(span.little(index * 4, as: Int32.self) ?? 0)
@@ -137,7 +167,7 @@ package final class Kallsyms: SymbolSource {
                     if !isLetter { hash.add(byte) }
                     isLetter = false
                 }
-                if isSound { made.enter(index, hash: hash.value) }
+                if isSound, !Self.isIn(lostAddresses, index) { made.enter(index, hash: hash.value) }
             }
             known = made
             return body(made)
@@ -147,7 +177,8 @@ package final class Kallsyms: SymbolSource {
     /// Nil when the symbol's name is lost.
     private func make(_ index: Int) -> Symbol? {
         var text: [UInt8] = []
-        guard names.expand(index, { text.append($0) }), let letter = text.first else { return nil }
+        guard names.expand(index, { text.append($0) }), let letter = text.first, !Self.isIn(lostAddresses, index)
+        else { return nil }
         let address = addresses[index]
         let lower = letter | 0x20
         var kind: Symbol.Kind
@@ -169,6 +200,7 @@ package final class Kallsyms: SymbolSource {
         let isLow = hasAbsolutePerCPU && address < Self.upperHalf
         // A number that is no address has no extent.
         if isLow, address >= perCPUEnd { return 0 }
+        if openEnded.contains(index) { return 0 }
         let order = isLow ? low : sorted
         let next = upperBound(address, order)
         return next < order.count ? addresses[Int(order[next])] &- address : 0
@@ -189,6 +221,7 @@ package final class Kallsyms: SymbolSource {
     /// there a symbol covers nothing but the place that it names. The letter of `nm` tells read-only data only where its
     /// section is not marked as writable, as that of many kernels is for the sake of what is written at boot.
     private func coversWhatFollows(_ index: Int) -> Bool {
+        if openEnded.contains(index) { return false }
         let address = addresses[index]
         if readOnlyRanges.contains(where: { $0.contains(address) }) { return false }
         var letter: UInt8 = 0

@@ -25,12 +25,12 @@ struct KallsymsNames: Sendable {
     /// Nil when not one name can be read.
     init?(_ tables: KallsymsTables) {
         names = tables.names
-        tokens = KallsymsTokens(tables.tokens, index: tables.tokenIndex)
+        tokens = KallsymsTokens(tables.tokens, index: tables.tokenIndex, holes: tables.tokenHoles)
         // A name takes two bytes at least: no more can be there, whatever the count says.
         let count = min(tables.count, tables.names.count / 2)
         let readings = [true, false].map { (long: $0, run: Self.run(tables.names, count, long: $0)) }
         if let whole = readings.first(where: { $0.run.places.count == count && $0.run.meetsMarkers }), count > 0 {
-            places = whole.run.places
+            places = Self.outside(tables.nameHoles, whole.run.places, tables.names, long: whole.long)
             hasLongLengths = whole.long
         } else {
             let blocks = [true, false].map { (long: $0, places: Self.blocks(tables.names, count, long: $0)) }
@@ -40,10 +40,22 @@ struct KallsymsNames: Sendable {
             var best: (long: Bool, places: [UInt32])?
             for reading in all where sound(reading.places) > best.map({ sound($0.places) }) ?? 0 { best = reading }
             guard let best else { return nil }
-            places = best.places
+            places = Self.outside(tables.nameHoles, best.places, tables.names, long: best.long)
             hasLongLengths = best.long
         }
         lost = places.reduce(0) { $0 + ($1 == Self.lostPlace ? 1 : 0) }
+    }
+
+    /// The places without those of names that reach into a hole.
+    private static func outside(_ holes: Holes, _ places: [UInt32], _ names: ByteSlice, long: Bool) -> [UInt32] {
+        guard !holes.isEmpty else { return places }
+        return names.withBytes { span in
+            places.map { place in
+                guard place != lostPlace else { return place }
+                let (length, header) = length(span, Int(place), long: long)
+                return holes.touch(Int(place)..<Int(place) + header + length) ? lostPlace : place
+            }
+        }
     }
 
     @inline(__always)

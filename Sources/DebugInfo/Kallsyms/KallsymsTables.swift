@@ -15,8 +15,14 @@ package struct KallsymsTables: Sendable {
     /// `kallsyms_offsets`: one signed word a symbol; or, when `isAbsolute`, one address a symbol.
     package var offsets: ByteSlice
     package var isAbsolute = false
+    /// The address of `offsets` where each of them counts from its own place (since 7.0, a081b5789255, without a base).
+    package var offsetsAddress: VirtualAddress?
     /// `kallsyms_relative_base`, as it is at run time.
     package var relativeBase: UInt64
+    /// What could not be read of `names`, `tokens` and `offsets`. An index that could not be is empty.
+    package var nameHoles = Holes()
+    package var tokenHoles = Holes()
+    package var offsetHoles = Holes()
 
     package init(
         count: Int, names: ByteSlice, tokens: ByteSlice, tokenIndex: ByteSlice, offsets: ByteSlice, relativeBase: UInt64

@@ -17,14 +17,17 @@ struct KallsymsTokens: Sendable {
     private var lengths = [Int](repeating: 0, count: 256)
     private(set) var lost = 0
 
-    init(_ table: ByteSlice, index: ByteSlice) {
+    /// Without an index the strings are counted alone.
+    init(_ table: ByteSlice, index: ByteSlice, holes: Holes = Holes()) {
         let wanted = index.withBytes { span in (0..<256).map { span.little($0 * 2, as: UInt16.self).map { Int($0) } } }
         table.withBytes { span in
             var counted: Int? = 0
             for number in 0..<256 {
                 let walked = counted
                 counted = walked.flatMap { Self.end(span, $0) }.map { $0 + 1 }
-                guard let start = wanted[number], let end = Self.end(span, start), fits(start, end, number) else {
+                guard let start = index.isEmpty ? walked : wanted[number], let end = Self.end(span, start),
+                    !holes.touch(start..<end + 1), fits(start, end, number)
+                else {
                     lost += 1
                     continue
                 }

@@ -20,15 +20,25 @@ package struct ORCTable: UnwindSource {
 
     /// What is damaged, a sentence.
     package var remark: String? {
-        misplaced.isEmpty ? nil : "\(misplaced.count) of \(count + misplaced.count) ORC entries are out of order"
+        let all = count + misplaced.count
+        let parts = [
+            misplaced.count == unread ? nil : "\(misplaced.count - unread) of \(all) ORC entries are out of order",
+            unread == 0 ? nil : "\(unread) of \(all) ORC entries cannot be read",
+        ]
+        let said = parts.compactMap { $0 }.joined(separator: "; ")
+        return said.isEmpty ? nil : said
     }
+    /// How many of `misplaced` could not be read.
+    private let unread: Int
 
     /// `places` is `.orc_unwind_ip` (relocated, if it comes from a relocatable file), `address` where its first byte
     /// is in the running kernel; `entries` is `.orc_unwind`. Arrays of different lengths are cut to the shorter one.
     /// `isFinal` says that the kernel has sorted it (in its memory), so that entries out of order are damage: those
-    /// are left out, with what they may have said. Complexity: linear; sorts when necessary.
+    /// are left out, with what they may have said, as are those that lie in holes of either array.
+    /// Complexity: linear; sorts when necessary.
     package init(
-        places: ByteSlice, at address: VirtualAddress, entries: ByteSlice, format: ORCFormat, isFinal: Bool = false
+        places: ByteSlice, at address: VirtualAddress, entries: ByteSlice, format: ORCFormat, isFinal: Bool = false,
+        placeHoles: Holes = Holes(), entryHoles: Holes = Holes()
     ) {
         self.places = places
         placesAddress = address.rawValue
@@ -36,6 +46,13 @@ package struct ORCTable: UnwindSource {
         self.format = format
         let count = min(places.count / 4, entries.count / 6, Int(UInt32.max))
         let start = address.rawValue
+        var unread: Set<Int> = []
+        for (holes, width) in [(placeHoles, 4), (entryHoles, 6)] {
+            for hole in holes.ranges {
+                unread.formUnion(hole.lowerBound / width..<min((hole.upperBound + width - 1) / width, count))
+            }
+        }
+        self.unread = unread.count
         (order, misplaced) = places.withBytes { span -> ([UInt32]?, [UInt32]) in
             var previous: UInt64 = 0
             var sorted = true
@@ -44,8 +61,10 @@ package struct ORCTable: UnwindSource {
                 if place < previous { sorted = false }
                 previous = place
             }
-            if sorted { return (nil, []) }
-            if isFinal { return Self.longestRise(count) { Self.place(span, $0, start) } }
+            if sorted, unread.isEmpty { return (nil, []) }
+            if isFinal || !unread.isEmpty {
+                return Self.longestRise(count, without: unread) { Self.place(span, $0, start) }
+            }
             return (entries.withBytes { entries in Self.sort(span, entries, count, start, format) }, [])
         }
         self.count = count - misplaced.count
@@ -53,11 +72,13 @@ package struct ORCTable: UnwindSource {
 
     /// The most rows that ascend, and the others: what is left when a few rows were overwritten.
     /// Complexity: n log n (patience sorting).
-    private static func longestRise(_ count: Int, place: (Int) -> UInt64) -> ([UInt32], [UInt32]) {
+    private static func longestRise(
+        _ count: Int, without unread: Set<Int>, place: (Int) -> UInt64
+    ) -> ([UInt32], [UInt32]) {
         // By length: the row with the lowest place that ends a rise of that length; by row: the one before it.
         var ends: [UInt32] = []
         var before = [UInt32](repeating: .max, count: count)
-        for row in 0..<count {
+        for row in 0..<count where unread.isEmpty || !unread.contains(row) {
             let here = place(row)
             var low = 0
             var high = ends.count
@@ -145,6 +166,6 @@ package struct ORCTable: UnwindSource {
         guard first < misplaced.count, misplaced[first] < next else { return }
         throw ParseFault(
             "ORC entry \(misplaced[first])", in: places.name, at: UInt64(misplaced[first]) * 4,
-            .invalid("it is out of order"))
+            .invalid("it is out of order, or cannot be read"))
     }
 }

@@ -21,9 +21,11 @@ struct Ground: Sendable {
 /// The part of the kernel model that lives in arch/ in its sources.
 protocol LinuxArchitecture: Sendable {
     var machine: any Machine { get }
-    /// Finds the ground in the dump. Writes each decision to the journal; throws when nothing fits.
-    func ground(_ specimen: Specimen, _ info: VMCoreInfo?, _ image: (any KernelImage)?, _ journal: Journal) throws
-        -> Ground
+    /// Finds the ground in the dump. Writes each decision to the journal; throws when nothing fits. With `alone`, what
+    /// was found without the image, that alone is checked against the image.
+    func ground(
+        _ specimen: Specimen, _ info: VMCoreInfo?, _ image: (any KernelImage)?, alone: Ground?, _ journal: Journal
+    ) throws -> Ground
     /// The page tables whose top is at `root`, of the same shape as the kernel's.
     func pageTable(root: PhysicalAddress, like ground: Ground, memory: any PhysicalMemory) -> any PageTable
     /// The registers of a task that was switched out, and whether it has ever run.

@@ -19,50 +19,71 @@ extension LinuxX86_64 {
     }
 
     func ground(
-        _ specimen: Specimen, _ info: VMCoreInfo?, _ image: (any KernelImage)?, _ journal: Journal
+        _ specimen: Specimen, _ info: VMCoreInfo?, _ image: (any KernelImage)?, alone: Ground?, _ journal: Journal
     ) throws -> Ground {
         let memory = specimen.memory
+        if let alone, let image, let tables = alone.pageTable as? LinuxX86_64LinearTables {
+            let candidate = Candidate(
+                offset: alone.offset, physicalBase: tables.physicalBase, source: "as found without a file")
+            if let ground = settle(candidate, info, image, nil, memory, journal) { return ground }
+            throw OpeningError("the kernel of \(image.path) is not the one in this dump")
+        }
         if let info, let candidate = candidate(info, "VMCOREINFO"),
             let ground = settle(candidate, info, image, nil, memory, journal)
         {
             return ground
         }
         if info != nil { journal.note("VMCOREINFO does not lead to the kernel; looking for it in memory") }
+        let sweep = MemorySweep(memory: memory, progress: journal.progress)
         var found: Ground?
-        VMCoreInfo.search(memory) { place, info in
-            guard let candidate = candidate(info, "a VMCOREINFO note in memory at \(place)") else { return false }
-            found = settle(candidate, info, image, nil, memory, journal)
-            return found != nil
-        }
-        if let found { return found }
-        if let image {
-            searchBanner(image, memory) { candidate in
-                found = settle(candidate, info, image, nil, memory, journal)
-                return found != nil
-            }
-            if let found { return found }
-            throw OpeningError("the kernel of \(image.path) is not in this dump: its linux_banner is nowhere in memory")
-        }
-        // Free memory may hold the tables of an earlier kernel: only those are taken that lead to page tables.
         let search = KallsymsSearch(memory: memory)
         var copies = 0
-        search.find { symbols, place in
-            journal.note(
-                "no note leads to the kernel; kallsyms in memory, its token table around \(place), in page \(search.pagesSeen) of those looked through"
-            )
-            searchBanner(symbols, memory) { candidate in
-                found = settle(candidate, info, image, symbols, memory, journal)
-                return found != nil
+        let banner = image.flatMap { ImageBanner($0) }
+        sweep.run { page, base in
+            if let note = VMCoreInfo(noteIn: page),
+                let candidate = candidate(note, "a VMCOREINFO note in memory at \(base)")
+            {
+                found = settle(candidate, note, image, nil, memory, journal)
             }
-            if found == nil { journal.note("the kallsyms around \(place) are not the running kernel's") }
-            copies += 1
-            // Each costs a look through all memory.
-            return found != nil || copies == Self.mostCopies
+            if found == nil, let candidate = banner?.candidate(in: page, base, memory) {
+                found = settle(candidate, info, image, nil, memory, journal)
+            }
+            guard found == nil, image == nil, copies < Self.mostCopies else { return found == nil }
+            // Free memory may hold the tables of an earlier kernel: only those are taken that lead to page tables.
+            let isOver = search.look(at: page, base) { symbols, place in
+                journal.note("no note leads to the kernel; kallsyms in memory, its token table around \(place)")
+                found = searchBanner(symbols, around: place, memory, sweep) { candidate in
+                    settle(candidate, info, nil, symbols, memory, journal)
+                }
+                if found == nil { journal.note("the kallsyms around \(place) are not the running kernel's") }
+                copies += 1
+                return found != nil || copies == Self.mostCopies
+            }
+            if isOver, found == nil { copies = Self.mostCopies }
+            return found == nil
         }
         if let remark = search.remark { journal.note(remark) }
-        if let found { return found }
+        journal.note(sweep.cost)
+        if let found { return withOwnNote(found, memory) }
+        if let image {
+            throw OpeningError("the kernel of \(image.path) is not in this dump: its linux_banner is nowhere in memory")
+        }
         throw OpeningError(
             "the kernel was not found in memory: no VMCOREINFO, no kallsyms, and no vmlinux (-s) to look for")
+    }
+
+    /// A kernel that its kallsyms led to has a note all the same: it says which build this is.
+    private func withOwnNote(_ ground: Ground, _ memory: any PhysicalMemory) -> Ground {
+        guard ground.info == nil, let kallsyms = ground.kallsyms,
+            let pointer = kallsyms.symbols(named: "vmcoreinfo_data").first?.address
+        else { return ground }
+        let space = AddressSpace(memory: memory, translation: ground.pageTable)
+        guard let text = try? space.read(VirtualAddress(space.word(pointer)), count: 4096) else { return ground }
+        let info = VMCoreInfo(text)
+        guard info.release != nil, info.symbol("_stext") == kallsyms.symbols(named: "_stext").first?.address else {
+            return ground
+        }
+        return Ground(offset: ground.offset, pageTable: ground.pageTable, info: info, kallsyms: kallsyms)
     }
 
     private func candidate(_ info: VMCoreInfo, _ source: String) -> Candidate? {
@@ -139,52 +160,68 @@ extension LinuxX86_64 {
         return Ground(offset: candidate.offset, pageTable: pageTable, info: info, kallsyms: kallsyms)
     }
 
-    /// Looks for the image's banner. The image moves by whole 2 MiB in virtual and physical memory, so that the
-    /// banner keeps its place within its page: one comparison a page.
+    /// Looks for the banner of a kernel of which only kallsyms is known, at its place within the page: the words that
+    /// every banner begins with, and `phys_base` where it then must be. The image is one piece of physical memory, so
+    /// that the banner is no farther from `place`, which lies in it too, than the image is long.
     private func searchBanner(
-        _ image: any KernelImage, _ memory: any PhysicalMemory, accept: (Candidate) -> Bool
-    ) {
-        guard let banner = image.address(of: "linux_banner"), let text = image.bytes(at: banner, count: 48)?.array,
-            let base = image.address(of: "phys_base")
-        else { return }
-        let within = UInt64(banner.rawValue & 0xfff)
-        memory.forEachSavedPage { page in
-            let place = page.advanced(by: within & UInt64(memory.pageSize - 1))
-            guard let found = try? memory.read(place, count: text.count), found.hasBytes(text) else { return true }
-            // PA - (link address - imageMap) = offset + phys_base; the variable itself says which part is which.
-            let shift = place.rawValue &- (banner.rawValue &- Self.imageMap)
-            let variable = PhysicalAddress((base.rawValue &- Self.imageMap) &+ shift)
-            guard let physicalBase = try? memory.word(at: variable) else { return true }
-            let offset = shift &- physicalBase
-            guard offset % Self.alignment == 0, offset < Self.imageSize else { return true }
-            return !accept(
+        _ symbols: Kallsyms, around place: PhysicalAddress, _ memory: any PhysicalMemory, _ sweep: MemorySweep,
+        accept: (Candidate) -> Ground?
+    ) -> Ground? {
+        func address(_ name: String) -> UInt64? { symbols.symbols(named: name).first?.address.rawValue }
+        guard let banner = address("linux_banner"), let variable = address("phys_base") else { return nil }
+        let text = Array("Linux version ".utf8)
+        let start = address("_text") ?? address("_stext") ?? Self.imageMap
+        let length = min((address("_end") ?? .max) &- start, Self.imageSize)
+        let low = PhysicalAddress(place.rawValue - min(place.rawValue, length)).pageStart(memory.pageSize)
+        var found: Ground?
+        sweep.run(from: low, to: place.advanced(by: length)) { page, base in
+            let within = banner & UInt64(memory.pageSize - 1)
+            guard page.hasBytes(text, at: Int(within)) else { return true }
+            let physicalBase = base.rawValue &+ within &- (banner &- Self.imageMap)
+            let at = PhysicalAddress(variable &- Self.imageMap &+ physicalBase)
+            guard let value = try? memory.word(at: at), value == physicalBase else { return true }
+            found = accept(
                 Candidate(
-                    offset: offset, physicalBase: physicalBase,
-                    source: "linux_banner in memory at \(place) and phys_base beside it"))
+                    // The image is linked at 16 MiB (CONFIG_PHYSICAL_START) above the map; the rest is KASLR's.
+                    offset: address("_text").map { $0 &- (Self.imageMap &+ 0x100_0000) } ?? 0,
+                    physicalBase: physicalBase,
+                    source: "linux_banner in memory at \(base.advanced(by: within)) and phys_base beside it"))
+            return found == nil
         }
+        return found
     }
 
-    /// Looks for the banner of a kernel of which only kallsyms is known: at its place within the page, the words
-    /// that every banner begins with, and `phys_base` where it then must be.
-    private func searchBanner(
-        _ symbols: Kallsyms, _ memory: any PhysicalMemory, accept: (Candidate) -> Bool
-    ) {
-        guard let banner = symbols.symbols(named: "linux_banner").first?.address,
-            let variable = symbols.symbols(named: "phys_base").first?.address
-        else { return }
-        let text = Array("Linux version ".utf8)
-        // The image is linked at 16 MiB (CONFIG_PHYSICAL_START) above the map; what `_text` differs from it is KASLR's.
-        let start = symbols.symbols(named: "_text").first?.address.rawValue ?? 0
-        memory.forEachSavedPage { page in
-            let place = page.advanced(by: banner.rawValue & UInt64(memory.pageSize - 1))
-            guard let found = try? memory.read(place, count: text.count), found.hasBytes(text) else { return true }
-            let physicalBase = place.rawValue &- (banner.rawValue &- Self.imageMap)
-            let at = PhysicalAddress(variable.rawValue &- Self.imageMap &+ physicalBase)
-            guard let value = try? memory.word(at: at), value == physicalBase else { return true }
-            return !accept(
-                Candidate(
-                    offset: start == 0 ? 0 : start &- (Self.imageMap &+ 0x100_0000), physicalBase: physicalBase,
-                    source: "linux_banner in memory at \(place) and phys_base beside it"))
+    /// The banner of an image, to be looked for in memory. The image moves by whole 2 MiB in virtual and physical
+    /// memory, so that the banner keeps its place within its page: one comparison a page.
+    private struct ImageBanner {
+        private let banner: UInt64
+        private let text: [UInt8]
+        private let base: UInt64
+
+        init?(_ image: any KernelImage) {
+            guard let banner = image.address(of: "linux_banner"),
+                let text = image.bytes(at: banner, count: 48)?.array, let base = image.address(of: "phys_base")
+            else { return nil }
+            (self.banner, self.text, self.base) = (banner.rawValue, text, base.rawValue)
+        }
+
+        func candidate(in page: ByteSlice, _ start: PhysicalAddress, _ memory: any PhysicalMemory) -> Candidate? {
+            let within = banner & UInt64(memory.pageSize - 1)
+            let place = start.advanced(by: within)
+            // A banner may go on in the next page.
+            guard page[Int(within)] == text.first, let found = try? memory.read(place, count: text.count),
+                found.hasBytes(text)
+            else { return nil }
+            // PA - (link address - imageMap) = offset + phys_base; the variable itself says which part is which.
+            let shift = place.rawValue &- (banner &- imageMap)
+            guard let physicalBase = try? memory.word(at: PhysicalAddress((base &- imageMap) &+ shift)) else {
+                return nil
+            }
+            let offset = shift &- physicalBase
+            guard offset % alignment == 0, offset < imageSize else { return nil }
+            return Candidate(
+                offset: offset, physicalBase: physicalBase,
+                source: "linux_banner in memory at \(place) and phys_base beside it")
         }
     }
 }

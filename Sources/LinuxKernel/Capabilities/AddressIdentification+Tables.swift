@@ -205,26 +205,27 @@ struct VmallocArea: Placed, Sendable {
     /// More areas than any kernel has.
     private static let maximum = 4 << 20
 
-    /// `vmap_area_list` until 6.8; since 6.9 lists of `vmap_nodes[]` (d093602919ad).
+    /// The heads of the lists: `vmap_area_list` until 6.8; since 6.9 those of `vmap_nodes[]` (d093602919ad).
+    static func lists(_ target: Target) throws -> [Value] {
+        guard target.symbols.symbol(named: "vmap_nodes") != nil else {
+            return [try Globals.structure(target, "vmap_area_list", "list_head")]
+        }
+        let count = min(try Globals.word(target, "nr_vmap_nodes", size: 4), 4096)
+        let layout = try StructLayout(target, "vmap_node")
+        let first = VirtualAddress(try Globals.word(target, "vmap_nodes"))
+        return try (0..<count).map { index in
+            try layout.value(at: first.advanced(by: index &* UInt64(layout.size))).path("busy", "head")
+        }
+    }
+
     static func all(_ target: Target) throws -> PlaceTable<VmallocArea> {
         var areas: [VmallocArea] = []
         var broken: WalkAnomaly?
-        func walk(_ head: Value) throws {
+        for head in try lists(target) {
             try ListWalk.entries(head, "vmap_area", "list", anomaly: { broken = broken ?? $0 }) { value in
                 guard areas.count < maximum else { return }
                 areas.append(try VmallocArea(value))
             }
-        }
-        if target.symbols.symbol(named: "vmap_nodes") != nil {
-            let count = min(try Globals.word(target, "nr_vmap_nodes", size: 4), 4096)
-            let layout = try StructLayout(target, "vmap_node")
-            let first = VirtualAddress(try Globals.word(target, "vmap_nodes"))
-            for index in 0..<count {
-                let node = layout.value(at: first.advanced(by: index &* UInt64(layout.size)))
-                try walk(try node.path("busy", "head"))
-            }
-        } else {
-            try walk(try Globals.structure(target, "vmap_area_list", "list_head"))
         }
         if let broken, areas.isEmpty { throw ValueError.absent("the list of vmalloc areas is broken: \(broken)") }
         return PlaceTable(areas)

@@ -8,7 +8,7 @@ internal import Unwind
 
 package struct Bt: Stage {
     package static let manual = Manual(
-        name: "bt", synopsis: "[-l] [-f] [-a | -c CPU | PID|TASK|COMMAND...]", summary: "kernel stacks",
+        name: "bt", synopsis: "[-l] [-f] [-g] [-N] [-a | -c CPU | PID|TASK|COMMAND...]", summary: "kernel stacks",
         text: """
             Without a word: the stack of the current task, see `set`: unless one was chosen the task that panicked, or \
             the task on the first CPU when nothing panicked. Each line is a function, inlined ones too: stack pointer, function and offset, the address at \
@@ -16,17 +16,22 @@ package struct Bt: Stage {
             from user space, at the start of a kernel thread, or with the reason why they cannot be followed. An address \
             that no call stands before is marked: nothing returns there, unless a tracer put it in its place. With \
             --json each stack has the names of its functions in `stack`: foreach bt | group-by stack.
+
+            Below a function stand its arguments: their values where the frame goes on, behind @entry those that the \
+            function was called with, where they differ or only they are known; ? where nothing tells. [d] is derived, \
+            [r] read again from memory as it is in the dump, [g] guessed; without a mark it is exact. See locals.
             """,
         options: [
             .init("-l", "source lines on lines of their own"),
             .init("-f", "the memory of each frame, word by word: saved registers, symbols, objects; also -F"),
             .init("-F", "the same as -f"), .init("-s", "symbols with offsets, as always"),
+            .init("-g", nil, "how each argument was found"), .init("-N", nil, "without arguments"),
             .init("-a", nil, "the task on each CPU"), .init("-c", "CPU", "the task on this CPU; repeatable"),
         ],
         examples: [
             .init("bt", "the task that panicked"), .init("bt -a", "what each CPU was doing"),
             .init("bt 1", "the stack of pid 1"), .init("bt -f 1", "the same with the memory of each frame"),
-        ], emits: .subjects, takesOperand: true)
+        ], emits: .subjects, takesOperand: true, section: .tasks)
     private let arguments: Arguments
 
     package init(_ arguments: Arguments) throws { self.arguments = arguments }
@@ -35,7 +40,8 @@ package struct Bt: Stage {
         let kernel = try linux(context)
         let reader = StackReader(kernel)
         let output = StackOutput(
-            kernel, context, separateLines: arguments.has("-l"), memory: arguments.has("-f") || arguments.has("-F"))
+            kernel, context, separateLines: arguments.has("-l"), memory: arguments.has("-f") || arguments.has("-F"),
+            arguments: !arguments.has("-N"), steps: arguments.has("-g"))
         if arguments.has("-a") || arguments.has("-c") {
             let wanted = try arguments.all("-c").map { word -> Int in
                 guard let number = Int(word) else { throw UsageError("bt: \(word) is no CPU number") }
@@ -67,13 +73,20 @@ struct StackOutput {
     private let kernel: LinuxKernel
     private let context: Context
     private let separateLines: Bool
-    private let memory: FrameMemory?
+    private let showsMemory: Bool
+    private let showsArguments: Bool
+    private let showsSteps: Bool
 
-    init(_ kernel: LinuxKernel, _ context: Context, separateLines: Bool = false, memory: Bool = false) {
+    init(
+        _ kernel: LinuxKernel, _ context: Context, separateLines: Bool = false, memory: Bool = false,
+        arguments: Bool = false, steps: Bool = false
+    ) {
+        showsArguments = arguments
+        showsSteps = steps
         self.kernel = kernel
         self.context = context
         self.separateLines = separateLines
-        self.memory = memory ? FrameMemory(kernel.model, kernel.capability((any AddressIdentifier).self)) : nil
+        showsMemory = memory
     }
 
     /// Emits the stack of a task as `foreach` and the report show it.
@@ -89,13 +102,18 @@ struct StackOutput {
             if let why = listing.stack.stack.end.whyStopped {
                 context.gaps.note(Gap("the rest of the stack of task \(Self.name(task))", why: why))
             }
-            let words = FrameWords(listing, memory)
+            let identifier = kernel.capability((any AddressIdentifier).self)
+            let words = FrameWords(listing, showsMemory ? FrameMemory(kernel.model, task, identifier) : nil)
+            let values = FrameArguments(
+                listing, showsArguments ? StackValues(listing, kernel) : nil, steps: showsSteps)
             try emit(
                 .record(
                     Record(
-                        "stack", Self.identity(task) + listing.fields + words.fields,
+                        "stack", Self.identity(task) + listing.fields + values.fields + words.fields,
                         presentation: .block(
-                            [heading] + listing.lines(separateLines: separateLines, below: words.lines) + [""]),
+                            [heading]
+                                + listing.lines(separateLines: separateLines) { values.lines($0) + words.lines($0) }
+                                + [""]),
                         subject: task.value)))
         } catch let error as ValueError {
             context.gaps.note(Gap("the stack of task \(Self.name(task))", why: error.description))

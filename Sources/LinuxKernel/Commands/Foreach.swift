@@ -22,7 +22,7 @@ package struct Foreach: Stage {
             .init("foreach bt", "every stack"), .init("foreach UN bt", "the stacks of uninterruptible tasks"),
             .init("foreach user ps", "the user tasks"),
             .init("ps -y D | foreach struct task_struct.comm $it", "a command for each"),
-        ], takesExpression: true, accepts: .addresses, emits: .anything)
+        ], takesExpression: true, accepts: .addresses, emits: .anything, section: .tasks)
     private let words: [String]
 
     package init(_ arguments: Arguments) throws {
@@ -51,7 +51,8 @@ package struct Foreach: Stage {
             try list(tasks, kernel, context, emit)
         } else if command == ["bt"] {
             let reader = StackReader(kernel)
-            for task in tasks { try StackOutput.emit(task, kernel, context, emit) { try reader.stack(of: task) } }
+            let output = StackOutput(kernel, context, arguments: true)
+            for task in tasks { try output.emit(task, emit) { try reader.stack(of: task) } }
         } else {
             for task in tasks { try run(command, task.address, isTask: true, context, emit) }
         }

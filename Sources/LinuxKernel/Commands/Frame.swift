@@ -7,18 +7,23 @@ internal import Target
 
 package struct FrameStage: Stage {
     package static let manual = Manual(
-        name: "frame", synopsis: "[NUMBER]", summary: "choose and show a frame of the current task's stack",
+        name: "frame", synopsis: "[-f] [-v] [NUMBER]", summary: "choose and show a frame of the current task's stack",
         text: """
             Frames are counted as `bt` counts them, from 0 at the innermost one, inlined functions too. The chosen one is \
             what `regs` and `dis` begin with; `up` goes to the caller, `down` to the callee. `set` chooses the task.
             """,
-        options: [.init("-f", "also the memory of the frame, word by word")],
+        options: [
+            .init("-f", "also the memory of the frame, word by word"),
+            .init("-v", "also its variables, and how each was found"),
+        ],
         examples: [.init("frame", "the current frame"), .init("frame 1", "the caller of the innermost function")])
     private let number: Int?
     private let showsMemory: Bool
+    private let showsVariables: Bool
 
     package init(_ arguments: Arguments) throws {
         showsMemory = arguments.has("-f")
+        showsVariables = arguments.has("-v")
         guard let word = arguments.operands.first else {
             number = nil
             return
@@ -31,7 +36,9 @@ package struct FrameStage: Stage {
     }
 
     package func finish(_ context: Context, _ emit: Emit) throws {
-        try FrameMove.show(context, emit, memory: showsMemory) { _ in number ?? context.session.focus.frame }
+        try FrameMove.show(context, emit, memory: showsMemory, variables: showsVariables) { _ in
+            number ?? context.session.focus.frame
+        }
     }
 }
 
@@ -72,7 +79,9 @@ enum FrameMove {
     }
 
     /// Shows a frame of the current task, and makes it the current one. `choose` is told the number of the last one.
-    static func show(_ context: Context, _ emit: Emit, memory: Bool = false, choose: (Int) -> Int) throws {
+    static func show(
+        _ context: Context, _ emit: Emit, memory: Bool = false, variables: Bool = false, choose: (Int) -> Int
+    ) throws {
         let kernel = try linux(context)
         let focus = context.session.focus
         let task = try Focused.task(focus.task, kernel)
@@ -86,14 +95,19 @@ enum FrameMove {
                 "the stack of task \(StackOutput.name(task)) has frames 0 to \(listing.frames.count - 1)")
         }
         context.session.focus = Focus(task: focus.task, frame: number)
-        let reader = memory ? FrameMemory(kernel.model, kernel.capability((any AddressIdentifier).self)) : nil
+        let reader = memory ? FrameMemory(kernel.model, task, kernel.capability((any AddressIdentifier).self)) : nil
         let words = FrameWords(listing, reader)
         // The memory of an inlined function is that of the function that it is inlined into.
         let holder = listing.frames.lastIndex { $0.index == listing.frames[number].index } ?? number
-        let fields = StackOutput.identity(task) + [Field("frame", nil, .record(listing.record(number)))]
+        let arguments = FrameArguments(
+            listing, StackValues(listing, kernel), steps: variables, only: number)
+        let fields =
+            StackOutput.identity(task) + arguments.fields + [Field("frame", nil, .record(listing.record(number)))]
         try emit(
             .record(
-                Record("frame", fields, presentation: .block(listing.line(number) + words.lines(holder)))))
+                Record(
+                    "frame", fields,
+                    presentation: .block(listing.line(number) + arguments.lines(number) + words.lines(holder)))))
     }
 }
 

@@ -49,7 +49,7 @@ package struct Locals: Stage {
         for task in tasks {
             let stack = try reader.stack(of: task)
             let listing = StackListing(stack, kernel.model)
-            let values = StackValues(stack, kernel)
+            let values = StackValues(listing, kernel)
             var shown = false
             var number = 0
             let wanted = frame ?? (arguments.has("-a") ? nil : context.session.focus.frame)

@@ -26,7 +26,7 @@ package struct Ps: Stage {
         examples: [
             .init("ps", "all tasks"), .init("ps -y D", "those in uninterruptible sleep"),
             .init("ps -m", "who ran last"), .init("ps 1", "the task with pid 1"),
-        ], emits: .subjects)
+        ], emits: .subjects, section: .tasks)
     private let arguments: Arguments
 
     package init(_ arguments: Arguments) throws { self.arguments = arguments }

@@ -19,7 +19,7 @@ package struct Slabs: Stage {
         options: [.init("-n", nil, "sorted by name")],
         examples: [
             .init("slabs", "all caches, the largest first"), .init("slabs kmalloc", "the caches of kmalloc"),
-        ])
+        ], section: .memory)
     private let arguments: Arguments
 
     package init(_ arguments: Arguments) throws { self.arguments = arguments }

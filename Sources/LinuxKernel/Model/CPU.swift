@@ -28,16 +28,24 @@ package struct CPUTable: Sendable {
     package let online: [Int]
     /// The numbers of all possible CPUs.
     package let possible: [Int]
+    /// Why `cpus` is empty: `runqueues` has no symbol or no type. Everything that needs no CPU goes on without.
+    package let failure: String?
 
-    package init(_ target: Target) throws {
+    package init(_ target: Target) {
         let possible = Self.mask(target, "possible") ?? Array(target.perCPU.offsets.indices.prefix(1))
         let present = Self.mask(target, "present") ?? possible
         online = Self.mask(target, "online") ?? possible
         self.possible = possible
-        cpus = try present.compactMap { number in
-            guard number < target.perCPU.offsets.count, target.perCPU.offsets[number] != nil else { return nil }
-            let cpu = CPU(number: number, runQueue: try target.perCPUVariable("runqueues", cpu: number))
-            return (try? cpu.current.address.isNull) == true ? nil : cpu
+        do {
+            cpus = try present.compactMap { number in
+                guard number < target.perCPU.offsets.count, target.perCPU.offsets[number] != nil else { return nil }
+                let cpu = CPU(number: number, runQueue: try target.perCPUVariable("runqueues", cpu: number))
+                return (try? cpu.current.address.isNull) == true ? nil : cpu
+            }
+            failure = nil
+        } catch {
+            cpus = []
+            failure = "\(error)"
         }
     }
 

@@ -14,10 +14,12 @@ struct LinuxCodeLayout: CodeLayout {
     private let space: AddressSpace
 
     private let jumps: JumpTargets
+    private let probes: ProbedCode
     private var thunks: [VirtualAddress: RegisterNumber] = [:]
     private var ends: Set<VirtualAddress> = []
 
     init(_ target: Target, _ modules: ModuleTable) {
+        probes = ProbedCode(target)
         symbols = target.symbols
         space = target.space
         for prefix in Self.thunks {
@@ -93,7 +95,7 @@ struct LinuxCodeLayout: CodeLayout {
     func thunkRegister(_ target: VirtualAddress) -> RegisterNumber? { thunks[target] }
 
     func code(at address: VirtualAddress, count: Int) -> [UInt8]? {
-        (try? space.read(address, count: count))?.array
+        (try? space.read(address, count: count)).map { probes.restored($0.array, at: address.rawValue) }
     }
 }
 

@@ -23,6 +23,10 @@ struct FrameWord: Sendable {
 struct FrameMemory {
     private let target: Target
     private let identifier: (any AddressIdentifier)?
+    /// `task_struct.stack_canary`, which functions that have arrays keep a copy of; 0 when unknown.
+    private let canary: UInt64
+
+    private static let returnAddress = "return address"
 
     /// `IRQ_STACK_SIZE` and `THREAD_SIZE` are 16 KiB, 32 with KASAN: no frame is larger.
     private static let mostBytes: UInt64 = 32 << 10
@@ -33,8 +37,9 @@ struct FrameMemory {
         "cs", "flags", "sp", "ss",
     ]
 
-    init(_ target: Target, _ identifier: (any AddressIdentifier)?) {
+    init(_ target: Target, _ task: Task, _ identifier: (any AddressIdentifier)?) {
         self.target = target
+        canary = (try? task.value["stack_canary"].unsigned()) ?? 0
         self.identifier = identifier
     }
 
@@ -51,10 +56,11 @@ struct FrameMemory {
         var position = start
         while position < end {
             let value = try? target.space.word(position)
+            let role = role(position, frame, caller: number(index + 1))
             words.append(
                 FrameWord(
-                    address: position, value: value, role: role(position, frame, caller: number(index + 1)),
-                    meaning: value.flatMap { meaning(VirtualAddress($0)) }))
+                    address: position, value: value, role: role,
+                    meaning: value.flatMap { meaning(VirtualAddress($0), isReturn: role == Self.returnAddress) }))
             position = position.advanced(by: UInt64(8))
         }
         return words
@@ -77,18 +83,22 @@ struct FrameMemory {
         }
         guard let number = frame.saved.first(where: { $0.value == address })?.key else { return nil }
         let layout = target.machine.layout
-        if number == layout.programCounter { return "return address" }
+        if number == layout.programCounter { return Self.returnAddress }
         return "\(layout.names[number] ?? "register \(number.rawValue)") of #\(caller)"
     }
 
     /// Symbols by name, everything else as the kernel's tables say; nil for what is no address of the kernel.
-    private func meaning(_ address: VirtualAddress) -> String? {
+    private func meaning(_ address: VirtualAddress, isReturn: Bool) -> String? {
+        if address.rawValue == canary, canary != 0 { return "the task's stack canary" }
         guard address.rawValue >> 47 == 0x1_ffff || address.rawValue >> 56 == 0xff, address.rawValue < .max - 4095
         else {
             return nil
         }
-        if let symbol = target.symbols.symbol(covering: address), symbol.kind != .absolute, symbol.kind != .perCPU {
-            return target.symbols.describe(address)
+        // A call may be the last instruction of its function: the return address is then another's.
+        let lookup = isReturn ? address.advanced(by: Int64(-1)) : address
+        if let symbol = target.symbols.symbol(covering: lookup), symbol.kind != .absolute, symbol.kind != .perCPU {
+            let module = symbol.module.map { " [\($0)]" } ?? ""
+            return "\(symbol.name)+0x\(hex(address.distance(from: symbol.address)))\(module)"
         }
         return identifier?.identify(address).first { $0.kind != "region" && $0.kind != "unknown" }?.text
     }

@@ -55,9 +55,12 @@ extension KernelLog {
         return Int(words[index + 1])
     }
 
-    /// ` vfs_write+0xa4/0x2f0 [ext4]`; nil for anything else.
+    /// ` vfs_write+0xa4/0x2f0 [ext4]`, and `RIP: 0010:vfs_write+0xa4/0x2f0` for a function that was interrupted; nil for
+    /// anything else.
     private static func entry(_ line: String) -> LogTrace.Entry? {
-        let words = line.split(separator: " ")
+        let interrupted = "RIP: 0010:"
+        let isInterrupted = line.hasPrefix(interrupted)
+        let words = line.dropFirst(isInterrupted ? interrupted.utf8.count : 0).split(separator: " ")
         guard let first = words.first, words.count <= 3, let slash = first.lastIndex(of: "/"),
             let plus = first[..<slash].lastIndex(of: "+")
         else { return nil }

@@ -1,6 +1,7 @@
 // Whether what a stack says is a return address is one: a call stands before it.
 
 internal import Bytes
+internal import DebugModel
 internal import Machine
 internal import Memory
 internal import Synchronization
@@ -11,6 +12,10 @@ internal import Unwind
 final class ReturnAddresses: Sendable {
     private let space: AddressSpace
     private let disassembler: (any Disassembler)?
+    /// Code that is freed when the kernel has booted: what is there now says nothing of what was called. The outermost
+    /// frames of the first CPU's idle task are in it.
+    private let freed: Range<VirtualAddress>?
+    private let image: (any CodeImage)?
     private let known = Mutex<[VirtualAddress: Bool?]>([:])
 
     /// All return addresses of a kernel's stacks are some thousands.
@@ -19,6 +24,10 @@ final class ReturnAddresses: Sendable {
     init(_ target: Target) {
         space = target.space
         disassembler = target.machine.disassembler()
+        image = target.debug.lazy.compactMap(\.sources.image).first
+        let start = target.symbols.symbol(named: "_sinittext")?.address
+        let end = target.symbols.symbol(named: "_einittext")?.address
+        freed = start.flatMap { start in end.flatMap { start < $0 ? start..<$0 : nil } }
     }
 
     /// Whether the bytes before `address` end in a call; nil when they cannot be read or nobody decodes this machine's
@@ -39,7 +48,9 @@ final class ReturnAddresses: Sendable {
         // Code at the very start of a page whose predecessor is not mapped: fewer bytes will do.
         for count in [most, disassembler.callLengths.lowerBound] {
             let start = address.advanced(by: -Int64(count))
-            guard let bytes = try? space.read(start, count: count) else { continue }
+            let isFreed = freed?.contains(start) == true
+            let found = isFreed ? image?.bytes(at: start, count: count) : try? space.read(start, count: count)
+            guard let bytes = found else { continue }
             return !disassembler.calls(endingAt: address, before: bytes.array).isEmpty
         }
         return nil

@@ -52,10 +52,13 @@ package struct FrameValues: Sendable {
 package struct StackValues {
     private let kernel: LinuxKernel
     private let stack: TaskStack
+    private let listing: StackListing
     private let recovered: StackRecovery
 
-    package init(_ stack: TaskStack, _ kernel: LinuxKernel) {
+    package init(_ listing: StackListing, _ kernel: LinuxKernel) {
+        let stack = listing.stack
         self.kernel = kernel
+        self.listing = listing
         self.stack = stack
         var words: [UInt64: UInt64] = [:]
         for offset in kernel.currentTaskOffsets { words[offset] = stack.task.address.rawValue }
@@ -75,8 +78,13 @@ package struct StackValues {
         return FrameValues(functions: functions, jumpedThrough: jumped, isAmbiguous: chain == .several)
     }
 
+    /// How a function is named, by its entry.
+    package func name(_ entry: VirtualAddress) -> String { kernel.model.symbols.describe(entry) ?? "\(entry)" }
+
     /// The steps by which a value was found.
-    package func steps(_ derivation: Derivation) -> [String] { recovered.steps(derivation) }
+    package func steps(_ derivation: Derivation) -> [String] {
+        recovered.steps(derivation) { index in listing.frames.lastIndex { $0.index == index } ?? index }
+    }
 
     // MARK: Debug information
 

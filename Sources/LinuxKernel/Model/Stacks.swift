@@ -45,7 +45,7 @@ package struct StackReader: Sendable {
         stackSize = union.flatMap { try? target.types.size($0) } ?? 16384
         unwinder = Unwinder(
             machine: target.machine, space: target.space, sources: target.debug.flatMap(\.sources.unwind),
-            isText: { text.contains($0) })
+            isText: { [generated = kernel.generated] in text.contains($0) || generated.contains($0) })
     }
 
     /// The stack of a task. Throws when its start cannot be read; everything later is in the stack's end.

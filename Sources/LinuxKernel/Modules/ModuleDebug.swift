@@ -179,6 +179,24 @@ extension ModuleDebug: FrameSource {
     }
 }
 
+extension ModuleDebug {
+    func places(inFile name: String, line: Int) throws -> [LinePlace] {
+        try sources?.code?.places(inFile: name, line: line) ?? []
+    }
+}
+
+extension ModuleDebug: CodeImage {
+    var offset: UInt64 { 0 }
+
+    func codeSections() throws -> [CodeSection] { try sources?.image?.codeSections() ?? [] }
+
+    func section(named name: String) throws -> CodeSection? { try sources?.image?.section(named: name) }
+
+    func bytes(at address: VirtualAddress, count: Int) -> ByteSlice? {
+        sources?.image?.bytes(at: address, count: count)
+    }
+}
+
 extension ModuleDebug: SymbolSource {
     func symbols(named name: String) -> [Symbol] { table?.symbols(named: name) ?? [] }
 

@@ -9,12 +9,16 @@
 //   until 6.3   offsets, relative_base, num_syms, names, markers, [seqs_of_names], token_table, token_index
 //   since 6.4   num_syms, names, markers, token_table, token_index, offsets, relative_base, seqs_of_names
 //
+// and since 7.0 (a081b5789255) as since 6.4, without relative_base.
+//
 // Every label is aligned to 8 bytes. A number of symbols is believed when that many names, read from behind it, end
 // where markers begin that count them.
 
 internal import Bytes
 internal import DebugInfo
+internal import DebugModel
 internal import Memory
+internal import Target
 
 final class KallsymsSearch {
     private let memory: any PhysicalMemory
@@ -27,65 +31,79 @@ final class KallsymsSearch {
     /// thousand numbers in vain.
     private var hitsLeft = 1 << 14
     private var namesLeft = 1 << 28
-    /// What the search has cost so far.
-    private(set) var pagesSeen = 0
     /// Why the search ended early.
     private(set) var remark: String?
+    /// The last bytes of the page looked at last, and the place behind it.
+    private var tail: [UInt8] = []
+    private var expected: PhysicalAddress?
 
-    init(memory: any PhysicalMemory) { self.memory = memory }
+    private let progress: Progress
+
+    init(memory: any PhysicalMemory, progress: Progress = .none) {
+        self.memory = memory
+        self.progress = progress
+    }
 
     /// Calls `accept` with each set of tables that hold together, and where, until it returns true; those in pages
     /// before `start` are left out. Memory may hold an earlier kernel's tables, and copies: the caller verifies.
     func find(
         from start: PhysicalAddress = PhysicalAddress(0), accept: (_ symbols: Kallsyms, PhysicalAddress) -> Bool
     ) {
-        var tail: [UInt8] = []
-        var expected: PhysicalAddress?
-        memory.forEachSavedPage { base in
+        memory.forEachSavedPage(progress) { base in
             guard base.advanced(by: UInt64(memory.pageSize)) > start else { return true }
-            guard let page = try? memory.page(containing: base).bytes else {
-                expected = nil
-                return true
-            }
-            pagesSeen += 1
-            // A hit that begins on the page before ends on this one.
-            let carried = expected == base ? tail : []
-            let hits =
-                carried.isEmpty
-                ? Self.hits(page)
-                : Self.hits(ByteSlice(carried + page.clamped(0, 32).array, name: "memory")).map { $0 - carried.count }
-                    + Self.hits(page)
-            for hit in Set(hits).sorted() {
-                guard hitsLeft > 0, namesLeft > 0 else {
-                    remark = "too much in memory looks like kallsyms; the search ended at \(base)"
-                    return false
-                }
-                hitsLeft -= 1
-                let place = PhysicalAddress(base.rawValue &+ UInt64(bitPattern: Int64(hit)))
-                if let symbols = tables(aroundDigits: place), accept(symbols, place) { return false }
-            }
-            tail = page.clamped(UInt64(max(page.count - 19, 0)), 19).array
-            expected = base.advanced(by: UInt64(memory.pageSize))
-            return true
+            guard let page = try? memory.page(containing: base).bytes else { return true }
+            return !look(at: page, base, accept: accept)
         }
     }
 
-    /// Offsets at which the ten tokens begin.
+    /// Looks for tables whose digits begin in this page, or on the one before it and end on this one. True when
+    /// nothing is left to look for: `accept` took some, or the search gave up.
+    func look(
+        at page: ByteSlice, _ base: PhysicalAddress, accept: (_ symbols: Kallsyms, PhysicalAddress) -> Bool
+    ) -> Bool {
+        var hits = Self.hits(page)
+        if expected == base, Self.mayCross(tail.last ?? 0xff, page[0] ?? 0xff) {
+            hits += Self.hits(ByteSlice(tail + page.clamped(0, 32).array, name: "memory")).map { $0 - tail.count }
+        }
+        for hit in hits.isEmpty ? [] : Set(hits).sorted() {
+            guard hitsLeft > 0, namesLeft > 0 else {
+                remark = "too much in memory looks like kallsyms; the search ended at \(base)"
+                return true
+            }
+            hitsLeft -= 1
+            let place = PhysicalAddress(base.rawValue &+ UInt64(bitPattern: Int64(hit)))
+            if let symbols = tables(aroundDigits: place), accept(symbols, place) { return true }
+        }
+        tail = page.clamped(UInt64(max(page.count - 19, 0)), 19).array
+        expected = base.advanced(by: UInt64(memory.pageSize))
+        return false
+    }
+
+    /// Whether two neighbouring bytes may be of the ten tokens: a digit and a NUL, in either order.
+    private static func mayCross(_ last: UInt8, _ first: UInt8) -> Bool {
+        func isDigit(_ byte: UInt8) -> Bool { (0x30...0x39).contains(byte) }
+        return last == 0 && isDigit(first) || isDigit(last) && first == 0
+    }
+
+    /// Offsets at which the ten tokens begin. Wherever they lie, one aligned word is all of digits and NULs in turn:
+    /// a load and two comparisons for eight bytes.
     private static func hits(_ bytes: ByteSlice) -> [Int] {
         bytes.withBytes { span in
             var hits: [Int] = []
             var at = 0
-            let last = span.byteCount - digits.count
-            while at <= last {
-                if span.u8(at) == 0x30, span.little(at, as: UInt64.self) == 0x0033_0032_0031_0030,
-                    (8..<digits.count).allSatisfy({ span.u8(at + $0) == digits[$0] })
-                {
-                    hits.append(at)
+            while at < span.byteCount {
+                let word = (span.little(at, as: UInt64.self) ?? 0) & 0xf0f0_f0f0_f0f0_f0f0
+                if word == 0x0030_0030_0030_0030 || word == 0x3000_3000_3000_3000 {
+                    for start in max(at - 12, 0)...at where begins(span, start) { hits.append(start) }
                 }
-                at += 1
+                at &+= 8
             }
             return hits
         }
+    }
+
+    private static func begins(_ span: RawSpan, _ at: Int) -> Bool {
+        at + digits.count <= span.byteCount && digits.indices.allSatisfy { span.u8(at + $0) == digits[$0] }
     }
 
     private func read(_ address: PhysicalAddress, _ count: UInt64) -> ByteSlice? {
@@ -209,10 +227,29 @@ final class KallsymsSearch {
                     tables.relativeBase = relative
                     if let symbols = try? Kallsyms(tables), symbols.remarks.isEmpty { return symbols }
                 }
+                if let symbols = placeRelative(tables, behind) { return symbols }
             }
             at -= 8
         }
         return nil
+    }
+
+    /// Tables without a base, whose offsets count from their own places. The image is one piece of physical memory, so
+    /// that they lead to physical places as well as to virtual ones: to `phys_base`, which tells one from the other.
+    private func placeRelative(_ tables: KallsymsTables, _ offsets: PhysicalAddress) -> Kallsyms? {
+        guard let bytes = read(offsets, UInt64(tables.count) * 4) else { return nil }
+        var tables = tables
+        tables.offsets = bytes
+        tables.offsetsAddress = VirtualAddress(offsets.rawValue)
+        guard let physical = try? Kallsyms(tables), physical.remarks.isEmpty,
+            let variable = physical.symbols(named: "phys_base").first?.address,
+            let text = physical.symbols(named: "_text").first?.address,
+            let base = try? memory.word(at: PhysicalAddress(variable.rawValue))
+        else { return nil }
+        let shift = LinuxX86_64.imageMap &- base
+        guard (text.rawValue &+ shift) & 0xfff == 0, text.rawValue &+ shift >= LinuxX86_64.imageMap else { return nil }
+        tables.offsetsAddress = VirtualAddress(offsets.rawValue &+ shift)
+        return try? Kallsyms(tables)
     }
 
     /// Where `count` names from `start` end, if markers follow them; nil otherwise. Both ways of writing lengths.

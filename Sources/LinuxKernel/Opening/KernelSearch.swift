@@ -33,18 +33,18 @@ struct KernelSearch {
         let said = facts.vmcoreinfo.map { VMCoreInfo($0) }
         // A dump without the note: the kernel's memory has it, or tables that lead as far. What is found there tells
         // the build, so that a file of another build is not taken for this kernel's.
-        let alone = said == nil ? try? architecture.ground(specimen, nil, nil, journal) : nil
+        let alone = said == nil ? try? architecture.ground(specimen, nil, nil, alone: nil, journal) : nil
         let info = said ?? alone?.info
         var release = info?.release
         if release == nil, facts.utsname.count > 2, !facts.utsname[2].isEmpty { release = facts.utsname[2] }
         if let release { journal.note("release \(release)") }
         guard let image = try specimen.files.kernel(buildID: info?.buildID, release: release) else {
-            let ground = try alone ?? architecture.ground(specimen, info, nil, journal)
+            let ground = try alone ?? architecture.ground(specimen, info, nil, alone: nil, journal)
             return Found(ground: ground, image: nil, release: release)
         }
         let problem: String
         do {
-            let ground = try architecture.ground(specimen, info, image, journal)
+            let ground = try architecture.ground(specimen, info, image, alone: alone, journal)
             guard let why = disagreement(image, ground, info, alone) else {
                 return Found(ground: ground, image: image, release: release)
             }
@@ -54,7 +54,7 @@ struct KernelSearch {
         }
         journal.note("\(problem); going on without \(image.path)")
         let ground: Ground
-        do { ground = try alone ?? architecture.ground(specimen, info, nil, journal) } catch {
+        do { ground = try alone ?? architecture.ground(specimen, info, nil, alone: nil, journal) } catch {
             throw OpeningError("\(image.path) is not this kernel's: \(problem); and without it: \(error)")
         }
         journal.remark("\(image.path) is not this kernel's and was not used: \(problem)")

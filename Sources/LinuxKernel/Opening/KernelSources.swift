@@ -72,8 +72,11 @@ struct KernelSources {
         else { return sources }
         let types = TypeGraph()
         types.add(source)
-        guard let orc = memory.orc(symbols, types) else { return sources }
         var completed = sources
+        guard let orc = memory.orc(symbols, types) else {
+            if sources.unwind.isEmpty { completed.unwind = memory.framePointers(symbols).map { [$0] } ?? [] }
+            return completed
+        }
         completed.unwind = [orc] + sources.unwind.filter { !($0 is ORCTable) }
         return completed
     }

@@ -14,6 +14,7 @@ struct LinuxOpening {
     /// over a symbol file that no walker needs.
     let model: Target
     let modules: ModuleTable
+    let generated: GeneratedCode
 
     /// `own`: types and variables of the kernel's own memory, beside a symbol file that has them too.
     init(
@@ -57,14 +58,17 @@ struct LinuxOpening {
                 journal: journal)
             let ofFile = DebugSources(
                 name: module.name, types: debug, variables: debug, code: debug, symbols: debug,
-                unwind: [debug, ModuleCallFrames(debug: debug)], frames: debug)
+                unwind: [debug, ModuleCallFrames(debug: debug)], frames: debug, image: debug)
             if specimen.types == .dwarf { return [ofFile] }
             let btf = ModuleBTF(debug, list: blobs, journal: journal)
             return [ofFile, DebugSources(name: "BTF of \(module.name)", types: btf, variables: btf)]
         }
         self.modules = modules
-        model = target(both + loaded, areas)
-        self.target = own == nil ? model : target([sources] + loaded, areas)
+        generated = GeneratedCode(base, journal: journal)
+        let others =
+            loaded + [DebugSources(name: "generated code", symbols: generated, unwind: [generated])]
+        model = target(both + others, areas)
+        self.target = own == nil ? model : target([sources] + others, areas)
     }
 
     /// `__per_cpu_offset[]` for each possible CPU; one area without an offset on a kernel without SMP.

@@ -31,9 +31,11 @@ struct MemorySources: Sendable {
             for remark in btf.remarks { journal.remark(remark) }
             let graph = TypeGraph()
             graph.add(btf)
-            if let orc = orc(symbols, graph) { sources.unwind = [orc] }
+            sources.unwind = unwinding(symbols, graph)
         } catch {
             journal.remark("BTF cannot be used, so that types are unknown: \(error)")
+            // The header alone tells the layout of ORC entries since 6.3.
+            sources.unwind = unwinding(symbols, TypeGraph())
         }
         return sources
     }
@@ -47,6 +49,34 @@ struct MemorySources: Sendable {
         return try space.read(address, count: size)
     }
 
+    /// The same where some pages may be missing: they are zeros, and holes. Throws when there is not one.
+    private func readPartly(_ address: VirtualAddress, _ count: UInt64, _ what: String) throws -> (ByteSlice, Holes) {
+        if let whole = try? read(address, count) { return (whole, Holes()) }
+        guard let size = Int(exactly: count), size < 1 << 26 else { return (try read(address, count), Holes()) }
+        var bytes: [UInt8] = []
+        var holes: [Range<Int>] = []
+        var fault: (any Error)?
+        while bytes.count < size {
+            let place = address.advanced(by: UInt64(bytes.count))
+            let room = min(size - bytes.count, 4096 - Int(place.rawValue & 4095))
+            do throws(MemoryFault) { bytes += try space.read(place, count: room).array } catch {
+                fault = fault ?? error
+                if holes.last?.upperBound == bytes.count, let last = holes.popLast() {
+                    holes.append(last.lowerBound..<bytes.count + room)
+                } else {
+                    holes.append(bytes.count..<bytes.count + room)
+                }
+                bytes += [UInt8](repeating: 0, count: room)
+            }
+        }
+        let all = Holes(holes)
+        guard all.count < size, let fault else {
+            throw OpeningError("\(what) cannot be read" + (fault.map { ": \($0)" } ?? ""))
+        }
+        journal.remark("\(all.count) of \(size) bytes of \(what) cannot be read, the first: \(fault)")
+        return (ByteSlice(bytes, name: what), all)
+    }
+
     /// The tables that VMCOREINFO names (5fd8fea935a1, 6.0).
     private func kallsyms() throws -> Kallsyms {
         guard let names = info?.symbol("kallsyms_names"), let number = info?.symbol("kallsyms_num_syms"),
@@ -56,15 +86,23 @@ struct MemorySources: Sendable {
         }
         let count = try space.unsigned(number, size: 4)
         guard count > 0, count < 1 << 24, tokens > names else { throw OpeningError("kallsyms_num_syms is \(count)") }
+        let (nameBytes, nameHoles) = try readPartly(names, tokens.distance(from: names), "kallsyms_names")
+        let (tokenBytes, tokenHoles) = try readPartly(tokens, index.distance(from: tokens), "kallsyms_token_table")
         var tables = KallsymsTables(
-            count: Int(count), names: try read(names, tokens.distance(from: names)),
-            tokens: try read(tokens, index.distance(from: tokens)), tokenIndex: try read(index, 512), offsets: .empty,
-            relativeBase: 0)
-        if let offsets = info?.symbol("kallsyms_offsets"), let base = info?.symbol("kallsyms_relative_base") {
-            tables.offsets = try read(offsets, count * 4)
-            tables.relativeBase = try space.word(base)
+            count: Int(count), names: nameBytes, tokens: tokenBytes, tokenIndex: (try? read(index, 512)) ?? .empty,
+            offsets: .empty, relativeBase: 0)
+        tables.nameHoles = nameHoles
+        tables.tokenHoles = tokenHoles
+        if tables.tokenIndex.isEmpty { journal.remark("kallsyms_token_index cannot be read") }
+        if let offsets = info?.symbol("kallsyms_offsets") {
+            (tables.offsets, tables.offsetHoles) = try readPartly(offsets, count * 4, "kallsyms_offsets")
+            if let base = info?.symbol("kallsyms_relative_base") {
+                tables.relativeBase = try space.word(base)
+            } else {
+                tables.offsetsAddress = offsets
+            }
         } else if let addresses = info?.symbol("kallsyms_addresses") {
-            tables.offsets = try read(addresses, count * 8)
+            (tables.offsets, tables.offsetHoles) = try readPartly(addresses, count * 8, "kallsyms_addresses")
             tables.isAbsolute = true
         } else {
             throw OpeningError("VMCOREINFO names no addresses of kallsyms")
@@ -92,7 +130,7 @@ struct MemorySources: Sendable {
     private func search() throws -> Kallsyms {
         let text = info?.symbol("_stext")
         let image = text.flatMap { try? space.translate(VirtualAddress($0.rawValue & ~0xfff)) }
-        let search = KallsymsSearch(memory: space.memory)
+        let search = KallsymsSearch(memory: space.memory, progress: journal.progress)
         var found: Kallsyms?
         for start in [image, PhysicalAddress(0)].compactMap({ $0 }) where found == nil {
             search.find(from: start) { symbols, place in
@@ -129,7 +167,10 @@ struct MemorySources: Sendable {
 
     /// The BTF of the kernel's image.
     private func inMemory(_ symbols: SymbolTable) throws -> BTFTypes {
-        if symbols.symbol(named: "__start_BTF") != nil { return try BTFTypes(blob(symbols)) }
+        if symbols.symbol(named: "__start_BTF") != nil {
+            let (bytes, holes) = try blob(symbols)
+            return try BTFTypes(bytes, holes: holes)
+        }
         // Without CONFIG_KALLSYMS_ALL, or with a damaged table of names, nothing names the place.
         guard let found = BTFSearch(space: space).find() else {
             throw OpeningError("no symbol __start_BTF, and no BTF in the image: the kernel was built without it")
@@ -139,17 +180,17 @@ struct MemorySources: Sendable {
     }
 
     /// What lies between the symbols that bound the kernel's BTF.
-    private func blob(_ symbols: SymbolTable) throws -> ByteSlice {
+    private func blob(_ symbols: SymbolTable) throws -> (ByteSlice, Holes) {
         guard let start = symbols.symbol(named: "__start_BTF")?.address,
             let stop = symbols.symbol(named: "__stop_BTF")?.address
         else { throw OpeningError("kallsyms has no __start_BTF: the kernel was built without BTF") }
-        return try read(start, stop.distance(from: start))
+        return try readPartly(start, stop.distance(from: start), "BTF")
     }
 
     /// The types of a file of BTF, which no build-id ties to this kernel: its bytes have to be those in memory. Nil when
     /// they are not. Where memory cannot tell, it is believed.
     private func accepted(_ file: TypeFile, _ symbols: SymbolTable) throws -> BTFTypes? {
-        let own = try? blob(symbols)
+        let own = (try? blob(symbols)).flatMap { $0.1.isEmpty ? $0.0 : nil }
         let isEqual = own.map { $0.count == file.bytes.count && $0.hasBytes(file.bytes.array) } ?? false
         let isSound = own.flatMap { try? BTFTypes($0) }?.remarks.isEmpty ?? false
         if !isEqual, isSound, !file.isForced {
@@ -170,6 +211,23 @@ struct MemorySources: Sendable {
         }
     }
 
+    /// The kernel's ORC; of a kernel without it, its frame pointers.
+    func unwinding(_ symbols: any SymbolSource, _ types: TypeGraph) -> [any UnwindSource] {
+        if let orc = orc(symbols, types) { return [orc] }
+        return framePointers(symbols).map { [$0] } ?? []
+    }
+
+    /// Nil, with the reason in the journal, when the kernel has none.
+    func framePointers(_ symbols: any SymbolSource) -> FramePointers? {
+        guard symbols.symbols(named: "__start_orc_unwind_ip").isEmpty else { return nil }
+        guard let pointers = FramePointers(space, symbols) else {
+            journal.note("nor do its functions keep frame pointers: stacks cannot be followed")
+            return nil
+        }
+        journal.note("its functions keep frame pointers: stacks are followed by them")
+        return pointers
+    }
+
     /// The kernel's ORC table as it is in memory: sorted, and with what was patched at run time. Nil, with the reason
     /// in the journal, when there is none or it cannot be used.
     func orc(_ symbols: any SymbolSource, _ types: TypeGraph) -> ORCTable? {
@@ -185,9 +243,11 @@ struct MemorySources: Sendable {
         journal.note("ORC: \(decided.why)")
         guard let format = decided.format else { return nil }
         do {
+            let (rows, rowHoles) = try readPartly(places, placesEnd.distance(from: places), "__start_orc_unwind_ip")
+            let (said, saidHoles) = try readPartly(entries, entriesEnd.distance(from: entries), "__start_orc_unwind")
             let table = ORCTable(
-                places: try read(places, placesEnd.distance(from: places)), at: places,
-                entries: try read(entries, entriesEnd.distance(from: entries)), format: format, isFinal: true)
+                places: rows, at: places, entries: said, format: format, isFinal: true, placeHoles: rowHoles,
+                entryHoles: saidHoles)
             if let remark = table.remark { journal.remark(remark) }
             return table
         } catch {

@@ -3,6 +3,7 @@
 internal import Bytes
 internal import DebugModel
 internal import Memory
+internal import Target
 
 /// The lines of VMCOREINFO (kernel/vmcore_info.c; kernel/crash_core.c before 6.9). Bases differ by kind: SYMBOL and
 /// KERNELOFFSET are hexadecimal without a prefix, the others decimal and NUMBER may be negative or, for some,
@@ -71,28 +72,32 @@ extension VMCoreInfo {
     /// The start of the note as it lies in the kernel's memory: name size 11, description size (any), type 0, name.
     private static let noteName: [UInt8] = Array("VMCOREINFO\0".utf8)
 
-    /// Finds notes in memory itself, for dumps that do not carry one. The kernel keeps it at the start of a page.
-    /// Free memory can hold that of an earlier kernel: callers verify what it says. Stops when `accept` says so.
-    static func search(_ memory: any PhysicalMemory, accept: (PhysicalAddress, VMCoreInfo) -> Bool) {
-        memory.forEachSavedPage { base in
-            guard let page = try? memory.page(containing: base).bytes, page.hasBytes([11, 0, 0, 0]),
-                page.hasBytes([0, 0, 0, 0], at: 8), page.hasBytes(noteName, at: 12),
-                page.hasBytes(Array("OSRELEASE=".utf8), at: 24),
-                let size = page.withBytes({ $0.little(4, as: UInt32.self) })
-            else { return true }
-            return !accept(base, VMCoreInfo(page.clamped(24, UInt64(size))))
-        }
+    /// What a note at the start of a page of memory says, for dumps that do not carry one: that is where the kernel
+    /// keeps it. Nil when there is none. Free memory can hold that of an earlier kernel: callers verify what it says.
+    init?(noteIn page: ByteSlice) {
+        guard page.withBytes({ $0.little(0, as: UInt32.self) }) == 11, page.hasBytes([0, 0, 0, 0], at: 8),
+            page.hasBytes(Self.noteName, at: 12), page.hasBytes(Array("OSRELEASE=".utf8), at: 24),
+            let size = page.withBytes({ $0.little(4, as: UInt32.self) })
+        else { return nil }
+        self.init(page.clamped(24, UInt64(size)))
     }
 }
 
 extension PhysicalMemory {
-    /// Every page that the dump holds, in order, until `body` returns false.
-    func forEachSavedPage(_ body: (PhysicalAddress) -> Bool) {
-        var next = PhysicalAddress(0)
+    /// Every page that the dump holds from `start` on, in order, until `body` returns false.
+    func forEachSavedPage(
+        from start: PhysicalAddress = PhysicalAddress(0), _ progress: Progress = .none,
+        _ body: (PhysicalAddress) -> Bool
+    ) {
+        var seen: UInt64 = 0
+        var next = start
         while let range = nextSaved(from: next) {
             var base = range.lowerBound.pageStart(pageSize)
             while base < range.upperBound {
                 guard body(base) else { return }
+                seen += 1
+                // Every 16 MiB, with pages of 4 KiB.
+                if seen % 4096 == 0 { progress.report("looking for the kernel in memory, pages", seen) }
                 let (following, overflow) = base.rawValue.addingReportingOverflow(UInt64(pageSize))
                 if overflow { return }
                 base = PhysicalAddress(following)

@@ -74,7 +74,7 @@ private struct Fifo {
             try emit(.anomaly(Anomaly(.shape, told, at: address, evidence: [Anomaly.word(address)])))
             return false
         }
-        guard mask &+ 1 & mask == 0, mask < 1 << 32 else {
+        guard (mask &+ 1) & mask == 0, mask < 1 << 32 else {
             return try refuse("the fifo \(address) has room for \(mask &+ 1) elements, which is no power of two")
         }
         guard count <= mask &+ 1 else {

@@ -100,7 +100,14 @@ struct XArray {
         func isMarked(_ mark: Int, _ slot: Int) -> Bool {
             word(layout.marks + (mark * layout.markWords + slot / 64) * 8) >> UInt64(slot % 64) & 1 == 1
         }
-        func hasAny(_ mark: Int) -> Bool { (0..<layout.width).contains { isMarked(mark, $0) } }
+        /// Whether the slot that leads here has to have the mark. Nil when either is right: a fresh node of an IDR has bits
+        /// behind its last slot set (bitmap_fill writes whole words), which the radix tree counts and the XArray does not.
+        func hasAny(_ mark: Int) -> Bool? {
+            if (0..<layout.width).contains(where: { isMarked(mark, $0) }) { return true }
+            let words = 0..<layout.markWords
+            let isClear = words.allSatisfy { word(layout.marks + (mark * layout.markWords + $0) * 8) == 0 }
+            return isClear ? false : nil
+        }
         var shift: UInt64 { byte(layout.shift) }
     }
 
@@ -147,10 +154,11 @@ struct XArray {
         word == Self.zero ? "zero entry" : word == Self.retry ? "retry entry" : word & 1 == 1 ? "value" : nil
     }
 
-    /// Walks the node and what is below it, and returns which of its marks are set anywhere; nil when that is not known.
+    /// Walks the node and what is below it, and returns which of its marks are set anywhere in it; nil when it could not
+    /// be read.
     private mutating func enter(
         _ address: VirtualAddress, from parent: (node: Node, slot: Int)?, index: UInt64
-    ) throws -> [Bool]? {
+    ) throws -> [Bool?]? {
         let bytes: ByteSlice
         do throws(MemoryFault) { bytes = try space.read(address, count: layout.size) } catch {
             let from = parent.map { "slot \($0.slot) of \($0.node.address)" } ?? "the root"
@@ -269,7 +277,8 @@ struct XArray {
         path.append(slot)
         defer { path.removeLast() }
         guard let below = try enter(VirtualAddress(word & ~3), from: (node, slot), index: index) else { return }
-        for (mark, isSet) in below.enumerated() where isSet != node.isMarked(mark, slot) {
+        for (mark, state) in below.enumerated() {
+            guard let isSet = state, isSet != node.isMarked(mark, slot) else { continue }
             let (has, child) = isSet ? ("has not", "has") : ("has", "has not")
             try anomaly(
                 Anomaly(

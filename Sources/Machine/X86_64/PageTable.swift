@@ -98,6 +98,12 @@ package struct X86_64PageTable: PageTable {
         return (steps, .failure(.unmapped(address, level: 1, entry: 0)))
     }
 
+    /// An entry of the lowest level by itself.
+    static func describe(_ entry: UInt64) -> (frame: PhysicalAddress?, flags: [String]) {
+        guard entry & (present | global) != 0 else { return (nil, []) }
+        return (PhysicalAddress(entry & addressBits), flags(entry, 1))
+    }
+
     private static func flags(_ entry: UInt64, _ level: Int) -> [String] {
         var names: [String] = []
         let bits: [(UInt64, String)] = [

@@ -49,6 +49,10 @@ package struct X86_64: Machine {
 
     package func disassembler() -> (any Disassembler)? { X86_64Disassembler() }
 
+    package func describe(pageEntry: UInt64) -> (frame: PhysicalAddress?, flags: [String])? {
+        X86_64PageTable.describe(pageEntry)
+    }
+
     package func cpus(notes: [RawNote]) -> [CPUState] { X86_64Notes.cpus(notes) }
 
     /// Offsets within `struct pt_regs` (arch/x86/include/asm/ptrace.h), in the order of the structure.

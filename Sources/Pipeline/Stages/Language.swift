@@ -15,13 +15,13 @@ package struct Define: Stage {
         examples: [
             .init("define waiting(name) \"the tasks of a program that wait\" = ps -y D | filter .comm =~ $name", "one"),
             .init("define", "all"),
-        ], takesExpression: true)
+        ], takesExpression: true, takesLine: true)
     private let text: String
     private let removed: String?
 
     package init(_ arguments: Arguments) throws {
-        text = arguments.text
         removed = arguments.value("-d")
+        text = removed == nil ? arguments.text : ""
     }
 
     package func finish(_ context: Context, _ emit: Emit) throws {

@@ -13,11 +13,15 @@ extension Target {
     /// Beyond C: `per_cpu(NAME, CPU)`, `per_cpu_ptr(POINTER, CPU)`, `container_of(POINTER, TYPE, MEMBER)`,
     /// `offsetof(TYPE, MEMBER)`, `.` also through pointers, and addresses of 9 to 16 hexadecimal digits without `0x`.
     package func evaluate(_ text: String) throws -> Value {
-        try Evaluator(target: self).value(try ExpressionParser.parse(text, types: types), mayBeUntyped: true)
+        try ExpressionError.reading(text) {
+            try Evaluator(target: self).value(try ExpressionParser.parse(text, types: types), mayBeUntyped: true)
+        }
     }
 
     /// The type that the text names: `struct list_head`, `unsigned long *`, `pid_t`; nil when it is no type's name.
-    package func type(named text: String) throws -> TypeID? { try ExpressionParser.parseType(text, types: types) }
+    package func type(named text: String) throws -> TypeID? {
+        try ExpressionError.reading(text) { try ExpressionParser.parseType(text, types: types) }
+    }
 }
 
 struct Evaluator {
@@ -31,9 +35,10 @@ struct Evaluator {
         } catch let error as ValueError {
             switch error {
             case .noMember, .wrongType, .noCPU, .notInMemory:
-                throw ExpressionError("\(error)", column: syntax.column)
+                throw ExpressionError("\(error)", column: syntax.column, cause: error)
             case .noVariable(let name):
-                throw ExpressionError("no symbol, enumerator or type is named \(name)", column: syntax.column)
+                throw ExpressionError(
+                    "no symbol, enumerator or type is named \(name)", column: syntax.column, cause: error)
             default: throw error
             }
         }
@@ -137,7 +142,8 @@ struct Evaluator {
             do {
                 return try anyVariable(name, syntax.column, mayBeUntyped)
             } catch ValueError.noVariable {
-                throw ExpressionError("no symbol, enumerator or type is named \(name)", column: syntax.column)
+                throw ExpressionError(
+                    "no symbol, enumerator or type is named \(name)", column: syntax.column, cause: .noVariable(name))
             }
         case .member(let base, let name):
             if case .member = base.kind { return try operand(base).member(name) }

@@ -5,10 +5,28 @@ package struct ExpressionError: Error, Sendable, Equatable, CustomStringConverti
     package let message: String
     /// Counted from 1, in bytes of UTF-8.
     package let column: Int
+    /// The name that is not known, if that is what is wrong.
+    package let cause: ValueError?
+    /// The whole expression, where whoever reads it knew it.
+    package private(set) var text: String?
 
-    package init(_ message: String, column: Int) {
+    package init(_ message: String, column: Int, cause: ValueError? = nil) {
         self.message = message
         self.column = column
+        self.cause = cause
+    }
+
+    /// Runs `body`, which reads `text`; what it throws knows the text.
+    static func reading<Result>(_ text: String, _ body: () throws -> Result) throws -> Result {
+        do { return try body() } catch var error as ExpressionError {
+            error.text = error.text ?? text
+            throw error
+        }
+    }
+
+    /// What is said is compared, not what it is said for.
+    package static func == (left: ExpressionError, right: ExpressionError) -> Bool {
+        left.message == right.message && left.column == right.column
     }
 
     package var description: String { "column \(column): \(message)" }

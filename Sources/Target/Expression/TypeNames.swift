@@ -50,7 +50,8 @@ extension ExpressionParser {
                 let nameColumn = token.column
                 let tag = try name("the name of a \(word)")
                 guard let type = try types.lookup(kind, tag) else {
-                    throw ExpressionError("no type \(word) \(tag) is known", column: nameColumn)
+                    throw ExpressionError(
+                        "no type \(word) \(tag) is known", column: nameColumn, cause: .noType("\(word) \(tag)"))
                 }
                 named = type
             } else if named == nil, Self.integerWords.contains(word) {
@@ -58,7 +59,7 @@ extension ExpressionParser {
                 advance()
             } else if named == nil, words.isEmpty {
                 guard let type = try types.lookup(.ordinary, word) else {
-                    throw ExpressionError("no type \(word) is known", column: token.column)
+                    throw ExpressionError("no type \(word) is known", column: token.column, cause: .noType(word))
                 }
                 named = type
                 advance()

@@ -168,8 +168,15 @@ package enum CgroupWalk: NamedWalk {
     ) throws {
         let top =
             try root.map { try WalkRoot($0, words, of: self).value("cgroup") }
-            ?? Globals.structure(linux(context).model, "cgrp_dfl_root", "cgroup_root").member("cgrp")
+            ?? defaultHierarchy(linux(context).model)
         try below(top, 0, emit)
+    }
+
+    private static func defaultHierarchy(_ model: Target) throws -> Value {
+        guard model.symbols.symbol(named: "cgrp_dfl_root") != nil else {
+            throw CommandError("there are no control groups: the kernel was built without them")
+        }
+        return try Globals.structure(model, "cgrp_dfl_root", "cgroup_root").member("cgrp")
     }
 
     private static func below(_ group: Value, _ depth: Int, _ emit: (Step) throws -> Void) throws {
