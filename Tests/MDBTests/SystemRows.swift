@@ -237,4 +237,10 @@ let systemRows: [Row] = [
     row("1.3", "::cat /nonexistent/file", "error: /nonexistent/file: cannot open it: No such file or directory"),
     row("1.8", "$</nonexistent/file", "error: /nonexistent/file: cannot open it: No such file or directory"),
     row("1.8", "$<</nonexistent/file", "error: /nonexistent/file: cannot open it: No such file or directory"),
+    part(
+        "1.8", "::panicinfo", "             cpu                1", "          thread ffff888000100110",
+        "         message     it is a test", "             rip ffffffff81000004"),
+    row("1.8", "$W", "error: $W has no meaning here: target is not open for writing: a dump is only read"),
+    row("1.8", "$y", "error: $y has no meaning here: a kernel's dump has no floating-point registers"),
+    row("1.8", "::threadlist", "1 ffff888000100000 init", "2 ffff888000100110 kthreadd", "45 ffff888000100220 sh"),
 ]

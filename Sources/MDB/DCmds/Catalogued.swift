@@ -39,7 +39,7 @@ struct CataloguedDCmd: DCmd {
 /// mdb's names for what other commands of this debugger answer.
 enum Counterparts {
     static let all: [String: String] = [
-        "thread": "ps", "threadlist": "foreach", "kmem_cache": "slabs", "kmastat": "slabs", "modinfo": "mod",
-        "modctl": "mod", "system": "sys", "panicinfo": "report",
+        "thread": "ps", "threadlist": "ps", "kmem_cache": "slabs", "kmastat": "slabs", "modinfo": "mod",
+        "modctl": "mod", "system": "sys",
     ]
 }

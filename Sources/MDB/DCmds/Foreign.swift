@@ -6,6 +6,10 @@ enum Foreign {
     private static let running = "there is no running program: a dump is dead"
     private static let kmdb = "it belongs to kmdb, which stops a running kernel; this is a dump"
     private static let illumos = "it tells of structures that only an illumos kernel has"
+    private static let names = "the names of C need no demangling"
+    private static let floating = "a kernel's dump has no floating-point registers"
+    private static let terminal = "the terminal is the session's own business"
+    private static let written = "target is not open for writing: a dump is only read"
     private static let builtIn = "commands are built in and types come with the kernel: nothing is loaded"
 
     private static let groups: [(String, [String])] = [
@@ -14,8 +18,8 @@ enum Foreign {
             [
                 "run", "attach", "release", "kill", "cont", "step", "next", "fltbp", "sigbp", "sysbp", "evset",
                 "events",
-                "delete", "tls", "fpregs", "getenv", "setenv", "gcore", ":a", ":b", ":c", ":d", ":e", ":i", ":k", ":p",
-                ":r", ":s", ":t", ":u", ":w", ":x", ":z", "$b", "$e", "$i", "$k", "$l", "$x", "$X", "$y", "$Y",
+                "delete", "tls", "getenv", "setenv", "gcore", ":a", ":b", ":c", ":d", ":e", ":i", ":k", ":p",
+                ":r", ":s", ":t", ":u", ":w", ":x", ":z", "$b", "$e", "$i", "$k", "$l",
             ]
         ),
         (
@@ -23,16 +27,15 @@ enum Foreign {
             [
                 "bp", "wp", "switch", "call", "in", "out", "rdmsr", "wrmsr", "rdpcicfg", "wrpcicfg", "branches",
                 "sysregs",
-                "xcall", "kmdb", "$M", "term",
+                "xcall", "kmdb", "$M",
             ]
         ),
         (
             builtIn,
-            [
-                "load", "unload", "dmods", "disasms", "dismode", "showrev", "xdata", "files", "dem", "linkerset", "$a",
-                "$f", "$g", "$G", "$P", "$w", "$W",
-            ]
+            ["load", "unload", "dmods", "disasms", "dismode", "showrev", "xdata", "files", "linkerset", "$a", "$f"]
         ),
+        (names, ["dem", "$g", "$G"]), (floating, ["fpregs", "$x", "$X", "$y", "$Y"]),
+        (terminal, ["term", "$w", "$P"]), (written, ["$W"]),
         (
             illumos,
             [

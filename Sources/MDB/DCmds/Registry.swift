@@ -35,6 +35,7 @@ enum DCmds {
         NonzeroVarsDCmd.self,
         ObjectsDCmd.self,
         OffsetofDCmd.self,
+        PanicinfoDCmd.self,
         PgrepDCmd.self,
         PrintDCmd.self,
         PrintfDCmd.self,

@@ -189,3 +189,31 @@ struct MsgbufDCmd: DCmd {
         }
     }
 }
+
+struct PanicinfoDCmd: DCmd {
+    static let page = Page(
+        "::panicinfo", summary: "the CPU, the thread and the registers of the panic, and its message")
+
+    init(_ arguments: [Argument]) throws {
+        guard arguments.isEmpty else { throw UsageError("usage: ::panicinfo") }
+    }
+
+    func run(_ call: Call) throws {
+        let cpu = try CPUChoice.cpu(try Switches([], of: "::panicinfo"), call)
+        let message = try RegionLines.source(call).summary().panicMessage
+        func line(_ name: String, _ value: String) -> String {
+            String(repeating: " ", count: max(0, 16 - name.utf8.count)) + name + " "
+                + String(repeating: " ", count: max(0, 16 - value.utf8.count)) + value
+        }
+        var lines = [line("cpu", "\(cpu.number)"), line("thread", hex(cpu.thread.rawValue))]
+        lines.append(line("message", message ?? "(none: the kernel did not panic)"))
+        lines += cpu.registers.map { line($0.name, hex($0.value)) }
+        try call.out.record(
+            Record(
+                "panic",
+                [
+                    Field("cpu", nil, .signed(Int64(cpu.number))), Field("thread", nil, .address(cpu.thread.rawValue)),
+                    Field("message", nil, message.map { .text($0) } ?? .none),
+                ] + cpu.registers.map { Field($0.name, nil, .address($0.value)) }, presentation: .block(lines)))
+    }
+}

@@ -16,6 +16,7 @@ struct Parser {
 
     /// Operators and operands of one expression: what is longer nobody wrote.
     static let maximumNodes = 400
+    static let maximumStatements = 100_000
     /// Open parentheses and prefixes.
     static let maximumDepth = 100
 
@@ -33,6 +34,9 @@ struct Parser {
         while !parser.lexer.isAtEnd {
             try parser.advance()
             statements.append(try parser.statement())
+            guard statements.count <= maximumStatements else {
+                throw UsageError("more than \(maximumStatements) statements in one text")
+            }
         }
         return statements
     }

@@ -87,7 +87,8 @@ extension Interpreter {
         case .number, .dot, .next, .previous, .last: true
         case .digits(let digits): Lexer.number(digits, radix: state.radix) != nil
         case .symbol(let name): names.symbol(name) != nil || Lexer.number(name, radix: state.radix) != nil
-        case .variable(let name): state.read(\.variables)[name] != nil || registers[name] != nil
+        case .variable(let name):
+            state.read(\.variables)[name] != nil || Self.persistent.contains(name) || RegisterNames.known.contains(name)
         case .prefix(_, let operand), .read(let operand, _, _): knows(operand)
         case .binary(_, let left, let right): knows(left) && knows(right)
         }

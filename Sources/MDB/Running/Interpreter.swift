@@ -27,7 +27,6 @@ final class Interpreter {
         self.context = context
         self.state = state
         self.outlet = outlet
-        setUp()
     }
 
     /// The registers of the representative thread, by mdb's names.
@@ -43,6 +42,7 @@ final class Interpreter {
     /// Runs a line from the prompt. A failing command ends its statement; the statements after it still run, and the
     /// failures are thrown together.
     func run(line: String) throws {
+        setUp()
         let statements = try Parser.statements(line, check: { try DCmds.check($0, self.context.catalog) })
         // An empty line may repeat the last one.
         try run(statements.isEmpty ? [Statement()] : statements, into: nil, isString: false)
@@ -149,6 +149,9 @@ final class Interpreter {
     }
 
     // MARK: variables
+
+    /// Names of variables that always exist.
+    static let persistent: Set<String> = ["0", "9", "b", "d", "e", "m", "t", "hits", "thread"]
 
     /// The variables that always exist, and those that the kernel tells.
     private func setUp() {

@@ -36,6 +36,18 @@ enum RegisterNames {
         return names
     }
 
+    /// Every name that a register may have, whether or not a dump has its value.
+    static let known: Set<String> = {
+        let whole =
+            ["rip", "rflags", "rfl", "cs", "ds", "es", "fs", "gs", "ss", "fsbase", "gsbase", "kgsbase"]
+            + ["cr0", "cr2", "cr3", "cr4", "trapno", "err", "savfp", "savpc"]
+        let general =
+            ["ax", "bx", "cx", "dx", "si", "di", "bp", "sp"].map { ("r\($0)", UInt64(0)) }
+            + (8...15).map { ("r\($0)", UInt64(0)) }
+        let cpu = CPUSnapshot(number: 0, thread: VirtualAddress(0), registers: general, isUserMode: nil)
+        return Set(whole).union(names(of: cpu).keys)
+    }()
+
     private static func narrow(
         _ value: UInt64, _ double: String, _ word: String, _ byte: String, _ names: inout [String: UInt64]
     ) {
