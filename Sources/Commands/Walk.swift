@@ -25,7 +25,7 @@ package struct Walk: Stage {
             .init("walk list task_struct.tasks init_task.tasks", "the thread group leaders"),
             .init("walk init_pid_ns.idr", "an IDR, by its type"),
             .init("walk percpu &runqueues", "each CPU's copy"), .init("walk -l", "what can be walked"),
-        ], takesExpression: true, accepts: .addresses, emits: .subjects)
+        ], takesExpression: true, accepts: .addresses, emits: .subjects, section: .containers)
 
     private let lists: Bool
     private let hasInput: Bool
