@@ -16,7 +16,7 @@ import Testing
     private func session(_ name: String = "uaf.kdump") throws -> (String) throws -> [Record] {
         let kernel = try RealKernels.open(name, given: Self.files)
         let context = Context(
-            kernel: kernel, catalog: Catalog([Commands.Commands.all, LinuxCommands.all]), gaps: Gaps(),
+            kernel: kernel, catalog: Catalog([Commands.all, LinuxCommands.all]), gaps: Gaps(),
             journal: Journal())
         return { line in
             var records: [Record] = []
