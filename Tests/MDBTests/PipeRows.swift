@@ -59,7 +59,7 @@ let pipeRows: [Row] = [
     ),
     row("1.3", "::ps", "1 ffff888000100000 init", "2 ffff888000100110 kthreadd", "45 ffff888000100220 sh"),
     row("1.3", "::ps -a | ::print id", "id = 0x1", "id = 0x2", "id = 0x3"),
-    row("1.3", "::ps -x", "error: ps: no option -x; see: help ps"),
+    row("1.3", "::ps -x", "error: ps: no option -x; it has -a; see: help ps"),
     row("1.3", "ffff888000100110::ps", "2 ffff888000100110 kthreadd"),
     row("1.8", "::thread", "1 ffff888000100000 init", "2 ffff888000100110 kthreadd", "45 ffff888000100220 sh"),
     row("1.8", "::pgrep h", "2 ffff888000100110 kthreadd", "45 ffff888000100220 sh"),
