@@ -87,7 +87,8 @@ package struct Struct: Stage {
             }
         }
         if let declared { return declared }
-        throw CommandError("there is no struct, union or typedef of one named \(name)")
+        throw CommandError(
+            "there is no struct, union or typedef of one named \(name)", cause: .noType("struct \(name)"))
     }
 
     // MARK: without an address
