@@ -75,10 +75,11 @@ package struct StackListing: Sendable {
     /// What is the same for tasks that wait in the same place: the addresses of the frames.
     package var signature: [UInt64] { stack.stack.frames.map(\.programCounter.rawValue) }
 
-    /// The names of the functions, innermost first: the same for stacks that went the same way, in every session and on
-    /// every machine that runs this kernel. What `group-by stack` groups by.
+    /// The names of the functions that have a frame, innermost first: the same for stacks that went the same way, in
+    /// every session and on every machine that runs this kernel, with debug information or without. What `group-by
+    /// stack` groups by.
     package var key: String {
-        frames.map { $0.function ?? $0.symbol ?? hex($0.programCounter.rawValue) }.joined(separator: ";")
+        frames.filter { !$0.isInlined }.map { $0.symbol ?? hex($0.programCounter.rawValue) }.joined(separator: ";")
     }
 }
 
