@@ -125,7 +125,8 @@ final class FunctionCache: Sendable {
     // Some 100 bytes an instruction: 50 MB. All the stacks of a machine with thousands of tasks use some thousand
     // functions of 300 instructions.
     private static let mostInstructions = 500_000
-    private static let mostPoints = 8192
+    // Some 25 KB each.
+    private static let mostPoints = 2048
 
     init(layout: any CodeLayout, registers: RegisterLayout, disassembler: any Disassembler, memory: CodeMemory) {
         self.layout = layout
