@@ -140,7 +140,7 @@ package struct Dis: Stage {
             return symbol.address.advanced(by: UInt64(clamping: offset))
         }
         do { return try AddressOperand.address(plain, target) } catch let error as ExpressionError {
-            throw CommandError("dis: \(plain): \(error.message)")
+            throw CommandError("dis: \(plain): \(error.message)", cause: error.cause)
         }
     }
 

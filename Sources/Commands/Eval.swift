@@ -5,7 +5,8 @@ package import Pipeline
 
 package struct Eval: Stage {
     package static let manual = Manual(
-        name: "eval", synopsis: "[-b] [-l] EXPRESSION", summary: "arithmetic, in hexadecimal, decimal, octal and binary",
+        name: "eval", synopsis: "[-b] [-l] EXPRESSION",
+        summary: "arithmetic, in hexadecimal, decimal, octal and binary",
         text: """
             Numbers are decimal; those with 0x or with a digit from a to f are hexadecimal. k, m and g behind a number \
             multiply it by 1024, 1024 squared and cubed. There are + - * / % & | ^ << >> ~ and parentheses, with C's \
@@ -138,7 +139,9 @@ enum PlainArithmetic {
             }
             skipBlanks()
             let start = position
-            while !isAtEnd, Character(Unicode.Scalar(bytes[position])).isLetter || (0x30...0x39).contains(bytes[position]) {
+            while !isAtEnd,
+                Character(Unicode.Scalar(bytes[position])).isLetter || (0x30...0x39).contains(bytes[position])
+            {
                 position += 1
             }
             let word = String(decoding: bytes[start..<position], as: UTF8.self)

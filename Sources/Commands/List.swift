@@ -41,7 +41,7 @@ package struct List: Stage {
             .init("list task_struct.tasks -s task_struct.pid,comm -H &init_task.tasks", "thread group leaders"),
             .init("list -o task_struct.sibling -O task_struct.children -h &init_task", "the children of a task"),
             .init("list task_struct.parent init_task", "a chain of pointers to structures"),
-        ], emits: .subjects)
+        ], emits: .subjects, section: .containers)
 
     private let arguments: Arguments
     private let shown: [StructMembers]

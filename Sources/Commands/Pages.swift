@@ -84,7 +84,9 @@ package struct Pte: Stage {
                 Field("entry", "PTE", .address(entry)),
                 Field("physical", "PHYSICAL", known.frame.map { .address($0.rawValue) } ?? .none),
                 Field("flags", nil, .list(known.flags.map { .text($0) })),
-                Field("meaning", "FLAGS", .text("(" + (known.frame == nil ? "no mapping" : known.flags.joined(separator: "|")) + ")")),
+                Field(
+                    "meaning", "FLAGS",
+                    .text("(" + (known.frame == nil ? "no mapping" : known.flags.joined(separator: "|")) + ")")),
             ]
             try emit(.record(Record("page_entry", fields)))
         }

@@ -22,7 +22,7 @@ package struct Px: Stage {
 package struct Pd: Stage {
     package static let manual = Manual(
         name: "pd", synopsis: "EXPRESSION", summary: "the value of a C expression, integers in decimal",
-        text: "The same as print -d.", examples: [.init("pd init_task.flags", "a member")], takesExpression: true)
+        text: "The same as print -d.", examples: [.init("pd init_task.pid", "a member")], takesExpression: true)
     private let stage: Print
 
     package init(_ arguments: Arguments) throws {

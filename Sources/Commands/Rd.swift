@@ -27,7 +27,7 @@ package struct Rd: Stage {
             .init("-s", "Symbols for the words that are addresses of the kernel's"),
             .init("-S", "The same, and the slab cache of a word that is an object's address"),
             .init("-o", "OFFSET", "Added to ADDRESS"), .init("-e", "END", "Words up to this address; instead of COUNT"),
-            .init("-R", "The words before ADDRESS and the one there, the last one first"),
+            .init("-R", "The words before ADDRESS and the one there: COUNT in all"),
             .init("-r", "FILE", "Written into a file; refused: rd ... > FILE"),
         ],
         examples: [
@@ -97,19 +97,10 @@ package struct Rd: Stage {
             guard last > start else { throw UsageError("rd: -e \(last) is not behind \(start)") }
             size = (last.distance(from: start), false)
         }
-        let perLine = UInt64(isReversed ? style.width : style.perLine)
-        var remaining = size.overflow ? UInt64.max : size.partialValue
-        if isReversed {
-            // The words that end with the one at the address, each on a line of its own.
-            start = start.advanced(by: UInt64(style.width) &- remaining)
-            let words = min(remaining / UInt64(style.width), 1 << 20)
-            for index in (0..<words).reversed() {
-                try show(start.advanced(by: index &* UInt64(style.width)), UInt64(style.width), perLine, read, context, emit)
-            }
-            return
-        }
-        try show(start, remaining, perLine, read, context, emit)
-        remaining = 0
+        let whole = size.overflow ? UInt64.max : size.partialValue
+        // Up to and with the word at the address.
+        if isReversed { start = start.advanced(by: UInt64(style.width) &- whole) }
+        try show(start, whole, UInt64(style.perLine), read, context, emit)
     }
 
     private func show(

@@ -21,7 +21,9 @@ package struct Search: Stage {
             the kernel sees the same byte behind it. Pages that cannot be read are counted.
             """,
         options: [
-            .init("-c", "STRING", "Look for this text"), .init("-p", "Show physical addresses"),
+            .init("-c", "STRING", "Look for this text"),
+            .init("-k", "The kernel's addresses, which is what is shown anyway"),
+            .init("-p", "Show physical addresses"),
             .init("-m", "MASK", "Bits that need not be equal"), .init("-w", "Words of 32 bits"),
             .init("-h", "Words of 16 bits"),
             .init("-s", "START", "First address: a virtual one, or with -p a physical one"),
@@ -77,7 +79,8 @@ package struct Search: Stage {
         guard value <= all || isNegative else {
             throw CommandError("search: 0x\(hex(value)) has more than \(width * 8) bits")
         }
-        let ignored = try mask.map { try AddressOperand.number($0, target).rawValue } ?? 0
+        // A mask without 0x that has a digit from a to f is hexadecimal, as crash's are.
+        let ignored = try mask.map { try PlainArithmetic.number($0) ?? AddressOperand.number($0, target).rawValue } ?? 0
         return .word(value & all, mask: ~ignored & all, width: width)
     }
 

@@ -9,7 +9,7 @@ internal import Target
 
 package struct Struct: Stage {
     package static let manual = Manual(
-        name: "struct", aliases: ["union", "*"], 
+        name: "struct", aliases: ["union", "*"],
         synopsis: "NAME[.MEMBER[,MEMBER]...] [ADDRESS[:CPUS] [COUNT]] [-o] [-x] [-d] [-r] [-u PID] [-l OFFSET]",
         summary: "a structure's definition, layout or contents",
         text: """
@@ -37,7 +37,7 @@ package struct Struct: Stage {
             .init("struct task_struct.se.run_node -o", "where a member is"),
             .init("struct -o list_head &init_task.tasks", "where the members are in memory"),
             .init("struct task_struct.pid -l task_struct.tasks &init_task.tasks", "from a member's address"),
-            .init("struct rq.cpu runqueues:a", "each CPU's copy"),
+            .init("struct rq.curr runqueues:a", "each CPU's copy"),
             .init("ps 1 | struct task_struct.comm,pid", "of each task that a command says"),
         ], takesOperand: true)
 
@@ -170,7 +170,8 @@ package struct Struct: Stage {
             }
         }
         if let declared { return declared }
-        throw CommandError("there is no struct, union or typedef of one named \(name)")
+        throw CommandError(
+            "there is no struct, union or typedef of one named \(name)", cause: .noType("struct \(name)"))
     }
 
     // MARK: without an address

@@ -7,7 +7,8 @@ internal import Target
 
 package struct Sym: Stage {
     package static let manual = Manual(
-        name: "sym", synopsis: "[-n] [-p] NAME|ADDRESS... | -q TEXT | -l | -m MODULE | -M", summary: "symbols by name or address",
+        name: "sym", synopsis: "[-n] [-p] NAME|ADDRESS... | -q TEXT | -l | -m MODULE | -M",
+        summary: "symbols by name or address",
         text: """
             Every symbol of that name (functions of several files share one), or the symbol that covers the address, \
             with its size, its kind, the module that has it, and its place in the source where that is known.
@@ -19,7 +20,8 @@ package struct Sym: Stage {
         ],
         examples: [
             .init("sym schedule", "a function"), .init("sym &init_task", "the symbol at an address"),
-            .init("sym -n schedule", "and the one behind it"), .init("sym -q mutex_lock", "all that have it in their name"),
+            .init("sym -n schedule", "and the one behind it"),
+            .init("sym -q mutex_lock", "all that have it in their name"),
         ], emits: .subjects, takesOperand: true)
 
     private let words: [String]
@@ -71,7 +73,9 @@ package struct Sym: Stage {
         if showsNext || showsPrevious, symbol.kind != .perCPU {
             source?.forEach { other in
                 guard other.kind != .perCPU, other.kind != .absolute else { return }
-                if other.address < symbol.address, before.map({ $0.address <= other.address }) ?? true { before = other }
+                if other.address < symbol.address, before.map({ $0.address <= other.address }) ?? true {
+                    before = other
+                }
                 if other.address > symbol.address, after.map({ other.address < $0.address }) ?? true { after = other }
             }
         }

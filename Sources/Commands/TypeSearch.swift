@@ -6,6 +6,7 @@ internal import Target
 
 struct TypeSearch {
     private let sizes: ClosedRange<UInt64>?
+    /// Text in the name of a member's type.
     private let member: String?
 
     /// Nil when neither is given.
@@ -25,15 +26,16 @@ struct TypeSearch {
     func run(_ context: Context, _ emit: Emit) throws {
         let types = context.target.types
         var found: [(size: UInt64, name: String)] = []
+        var known: [TypeID: Bool] = [:]
         var steps = 0
         for kind in [TypeKind.structure, .union] {
             for name in try types.names(kind) where !name.isEmpty {
                 steps += 1
                 if steps & 0xff == 0, context.isInterrupted() { throw Interrupted() }
-                guard let id = try types.lookup(kind, name), case .aggregate(let type) = try types.stripped(id).type,
+                guard let id = try types.lookup(kind, name), case .aggregate = try types.stripped(id).type,
                     let size = try types.size(id), sizes?.contains(size) ?? true
                 else { continue }
-                if let member, try !holds(type.members, member, types, 0) { continue }
+                if let member, try !holds(id, member, types, &known) { continue }
                 found.append((size, kind == .union ? "union " + name : name))
             }
         }
@@ -44,17 +46,31 @@ struct TypeSearch {
         }
     }
 
-    /// Whether one of the members, or one of an anonymous type among them, has the type: its name is among the words of
-    /// the declaration.
-    private func holds(_ members: [Member], _ wanted: String, _ types: TypeGraph, _ depth: Int) throws -> Bool {
-        for member in members {
-            if member.name.isEmpty, depth < 8, case .aggregate(let inner) = try types.stripped(member.type).type {
-                if try holds(inner.members, wanted, types, depth + 1) { return true }
-                continue
+    /// Whether one of the members, or one of a structure embedded in it, has a type with that text in its name: what
+    /// crash finds. Each type is looked into once.
+    private func holds(_ id: TypeID, _ wanted: String, _ types: TypeGraph, _ known: inout [TypeID: Bool]) throws -> Bool
+    {
+        if let answer = known[id] { return answer }
+        // A type that holds itself, which only damaged information has, does not go on for ever.
+        known[id] = false
+        var answer = false
+        switch try types.stripped(id) {
+        case (let plain, .aggregate(let type)):
+            if plain != id {
+                answer = try holds(plain, wanted, types, &known)
+                break
             }
-            let words = try types.spelling(member.type).split { !($0.isLetter || $0.isNumber || $0 == "_") }
-            if words.contains(Substring(wanted)) { return true }
+            for member in type.members {
+                let spelled = try types.spelling(member.type)
+                if try spelled.contains(wanted) || holds(member.type, wanted, types, &known) {
+                    answer = true
+                    break
+                }
+            }
+        case (_, .array(let array)): answer = try holds(array.element, wanted, types, &known)
+        default: break
         }
-        return false
+        known[id] = answer
+        return answer
     }
 }

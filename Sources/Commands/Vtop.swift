@@ -14,6 +14,7 @@ package struct Vtop: Stage {
         options: [
             .init("-c", "PID", "Walk the page tables of this process"),
             .init("-u", "ADDRESS is a process's; which one, -c says"),
+            .init("-k", "ADDRESS is the kernel's, which it is anyway"),
         ],
         examples: [
             .init("vtop &init_task", "a variable of the kernel"), .init("vtop &jiffies", "another one"),
@@ -104,7 +105,8 @@ package struct Ptov: Stage {
 
     package func finish(_ context: Context, _ emit: Emit) throws {
         let source = try Vtop.source(context)
-        let physical = PhysicalAddress(try AddressOperand.address(address, context.target, inCrash: AddressOperand.isCrash(context)).rawValue)
+        let physical = PhysicalAddress(
+            try AddressOperand.address(address, context.target, inCrash: AddressOperand.isCrash(context)).rawValue)
         let aliases = source.aliases(of: physical)
         guard !aliases.isEmpty else { throw CommandError("the kernel maps physical address \(physical) nowhere") }
         for alias in aliases {

@@ -25,7 +25,7 @@ package struct Walk: Stage {
             .init("walk list task_struct.tasks init_task.tasks", "the thread group leaders"),
             .init("walk init_pid_ns.idr", "an IDR, by its type"),
             .init("walk percpu &runqueues", "each CPU's copy"), .init("walk -l", "what can be walked"),
-        ], takesExpression: true, accepts: .addresses, emits: .subjects)
+        ], takesExpression: true, accepts: .addresses, emits: .subjects, section: .containers)
 
     private let lists: Bool
     private let hasInput: Bool
@@ -70,7 +70,9 @@ package struct Walk: Stage {
         guard !hasInput, let first = words.first else { return }
         guard let walk = context.catalog.walk(named: first.text) else {
             let root: Value
-            do { root = try Self.root(text, context.target) } catch  where words.count == 1 {
+            do { root = try Self.root(text, context.target) } catch
+                where words.count == 1 || first.text.allSatisfy({ $0.isLetter || $0 == "-" || $0 == "_" })
+            {
                 throw UsageError(Self.unknown(first.text, context) + "; nor is it an expression: \(error)")
             }
             return try run(Self.chosen(by: root, context), root, [], context, emit)
@@ -121,7 +123,10 @@ package struct Walk: Stage {
     }
 
     private static func unknown(_ name: String, _ context: Context) -> String {
-        "no walk is called \(Escaping.text(name)); walk -l lists what there is"
+        let names = context.catalog.walks.flatMap { [$0.name] + $0.aliases }
+        let near = NearNames.of(name, among: names)
+        let hint = near.isEmpty ? "" : "did you mean \(near.joined(separator: ", "))? "
+        return "no walk is called \(Escaping.text(name)); \(hint)walk -l lists what there is"
     }
 
     private func list(_ context: Context, _ emit: Emit) throws {

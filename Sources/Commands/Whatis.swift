@@ -9,7 +9,8 @@ internal import Target
 
 package struct Whatis: Stage {
     package static let manual = Manual(
-        name: "whatis", synopsis: "ADDRESS | EXPRESSION | [-o] TYPE | [-r SIZE[-SIZE]] [-m MEMBER]", summary: "what an address is, or what type a name has",
+        name: "whatis", synopsis: "ADDRESS | EXPRESSION | [-o] TYPE | [-r SIZE[-SIZE]] [-m MEMBER]",
+        summary: "what an address is, or what type a name has",
         text: """
             Of an address (a number, or an expression that is a pointer): the symbol there, the per-CPU variable, whose \
             stack it lies in, the object of which slab, its page. Of a variable or a member: its type. Of a type: its \
@@ -18,11 +19,12 @@ package struct Whatis: Stage {
         options: [
             .init("-o", "Of a structure: the offsets of its members, and its size"),
             .init("-r", "SIZE", "Every structure and union of this size in bytes, or of one in SIZE-SIZE"),
-            .init("-m", "MEMBER", "Every one that has a member of this type"),
+            .init("-m", "MEMBER", "Every one that has a member, also of an embedded structure, of this type"),
         ],
         examples: [
             .init("whatis &init_task", "an address"), .init("whatis -o list_head", "where a structure's members are"),
-            .init("whatis -r 16-24 -m list_head", "small structures that hold a list_head"), .init("whatis init_task", "a variable's type"),
+            .init("whatis -r 16-24 -m list_head", "small structures that hold a list_head"),
+            .init("whatis init_task", "a variable's type"),
             .init("whatis struct list_head", "a type's definition"), .init("whatis init_task.tasks", "a member's type"),
             .init("ps | whatis | group-by cache", "where many addresses lie"),
         ], takesExpression: true, accepts: .addresses, emits: [.subjects, .records])

@@ -78,7 +78,9 @@ struct WordStyle {
         if let symbol = context.target.symbols.describe(address) { return symbol }
         guard showsSlabs else { return nil }
         for known in Identify.all(address, context) where known.kind == "slab object" {
-            if let cache = known.details.first(where: { $0.name == "cache" }) { return "[\(hex(value)):\(cache.value)]" }
+            if let cache = known.details.first(where: { $0.name == "cache" }) {
+                return "[\(hex(value)):\(cache.value)]"
+            }
         }
         return nil
     }

@@ -135,8 +135,6 @@ private struct Examination {
                 // Sizes alone show nothing and go nowhere.
                 if !format.contains(where: { !"bhlwgq".contains($0) }) { break }
             }
-        } catch is Enough {
-            return
         } catch {
             try endLine()
             throw error
@@ -235,14 +233,29 @@ private struct Examination {
         try endLine()
     }
 
-    /// The session's disassembler, which shows lines of its own.
+    /// One instruction, by the session's disassembler.
     private mutating func instruction() throws {
         guard let stage = runner.context.catalog["dis"] else {
             throw CommandError("x/i: no command of this session disassembles")
         }
-        _ = line.take()
-        try runner.run(stage, ["0x" + hex(address), "1"])
-        throw Enough()
+        var found: Record?
+        let words = ["0x" + hex(address), "1"]
+        let arguments = try Arguments(words, text: words.joined(separator: " "), manual: stage.manual)
+        do {
+            try stage.init(arguments).finish(runner.context) { datum in
+                if case .record(let record) = datum, record.kind == "instruction", found == nil { found = record }
+            }
+        } catch is Enough {}
+        guard let found, case .text(let mnemonic)? = found["mnemonic"], case .text(let bytes)? = found["bytes"],
+            !bytes.isEmpty
+        else { throw CommandError("x/i: no instruction can be read at 0x\(hex(address))") }
+        var text = mnemonic
+        if case .text(let operands)? = found["operands"], !operands.isEmpty { text += " " + operands }
+        if case .text(let symbols)? = found["symbols"], !symbols.isEmpty { text += "  <\(symbols)>" }
+        values.append(.text(text))
+        line.add(text)
+        address = address &+ UInt64(bytes.utf8.count / 2)
+        try endLine()
     }
 
     private mutating func endLine() throws {

@@ -11,6 +11,8 @@ package final class MDB: Dialect {
 
     package init() {}
 
+    package var commandNames: [String] { DCmds.all.flatMap { $0.page.names } }
+
     package func reading(of line: String, _ context: Context) -> String? {
         let interpreter = Interpreter(context, state, NoOutlet())
         guard let statements = try? Parser.statements(line, check: { try DCmds.check($0, context.catalog) }),

@@ -33,4 +33,10 @@ package protocol Dialect: AnyObject, Sendable {
     func reading(of line: String, _ context: Context) -> String?
     /// Runs the line. Throws what ends it: `UsageError`, `CommandError`, memory faults; what was emitted stays true.
     func run(_ line: String, _ context: Context, _ outlet: any Outlet) throws
+    /// The names of its own commands with their marks ("::print", "$c"), for completion.
+    var commandNames: [String] { get }
+}
+
+extension Dialect {
+    package var commandNames: [String] { [] }
 }

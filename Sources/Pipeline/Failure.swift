@@ -40,7 +40,8 @@ package struct Failure: Error, Sendable, Equatable, ExpressibleByStringInterpola
         case let error as CommandError:
             self.init(error.description + (error.cause.map { Self.hint($0, target) } ?? ""))
         case let error as UsageError:
-            self.init(error.description, mark: error.column.map { Mark(text: line, column: $0) })
+            let hint = error.cause.map { Self.hint($0, target) } ?? ""
+            self.init(error.description + hint, mark: error.column.map { Mark(text: line, column: $0) })
         default: self.init("\(error)")
         }
     }

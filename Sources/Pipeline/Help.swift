@@ -9,7 +9,7 @@ package struct Help: Stage {
             shell. A bar outside of quotes and parentheses hands what one command says to the next. A line that begins \
             with # is a comment.
             """,
-        examples: [.init("help", "all commands"), .init("help ps", "the manual of ps")])
+        examples: [.init("help", "all commands"), .init("help ps", "the manual of ps")], section: .session)
     private let names: [String]
 
     package init(_ arguments: Arguments) throws { names = arguments.operands }

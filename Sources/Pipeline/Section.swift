@@ -6,6 +6,7 @@ package enum Section: Int, Sendable, CaseIterable {
     case tasks
     case memory
     case types
+    case containers
     case pipelines
     case session
 
@@ -14,7 +15,8 @@ package enum Section: Int, Sendable, CaseIterable {
         case .machine: "The machine and its kernel"
         case .tasks: "Tasks and stacks"
         case .memory: "Memory"
-        case .types: "Symbols, types and values"
+        case .types: "Symbols, types, values and code"
+        case .containers: "Lists, trees and tables"
         case .pipelines: "Pipelines"
         case .session: "The session"
         }
@@ -24,7 +26,7 @@ package enum Section: Int, Sendable, CaseIterable {
     package init(file: String) {
         switch file.split(separator: "/").first {
         case "Commands": self = .types
-        case "Pipeline": self = .session
+        case "Pipeline": self = .pipelines
         default: self = .machine
         }
     }

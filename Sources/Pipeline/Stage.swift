@@ -79,10 +79,13 @@ package struct UsageError: Error, Sendable, Equatable, CustomStringConvertible {
     package let description: String
     /// Where in the line, counted in UTF-8 from 1; nil when the line as a whole is meant.
     package let column: Int?
+    /// The name that is not known, if that is the reason: similar ones are then offered.
+    package let cause: ValueError?
 
-    package init(_ description: String, column: Int? = nil) {
+    package init(_ description: String, column: Int? = nil, cause: ValueError? = nil) {
         self.description = description
         self.column = column
+        self.cause = cause
     }
 
     package static func == (a: UsageError, b: UsageError) -> Bool { a.description == b.description }

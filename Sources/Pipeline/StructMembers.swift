@@ -40,7 +40,9 @@ package struct StructMembers: Sendable {
             }
             return id
         }
-        throw CommandError("there is no struct, union or typedef of one named \(Escaping.text(name))")
+        throw CommandError(
+            "there is no struct, union or typedef of one named \(Escaping.text(name))", cause: .noType("struct \(name)")
+        )
     }
 
     /// The structure or its members, as lines of C and as what programs read. Gaps are told to `gaps`.

@@ -27,6 +27,22 @@ package struct Frame: Sendable {
 
     package struct Exception: Sendable, Equatable {
         package let isPartial: Bool
+
+        package init(isPartial: Bool) { self.isPartial = isPartial }
+    }
+
+    package init(
+        programCounter: VirtualAddress, isReturnAddress: Bool, registers: Registers, frameAddress: VirtualAddress?,
+        rule: String?, wasInterrupted: Bool, saved: [RegisterNumber: VirtualAddress] = [:], exception: Exception? = nil
+    ) {
+        self.programCounter = programCounter
+        self.isReturnAddress = isReturnAddress
+        self.registers = registers
+        self.frameAddress = frameAddress
+        self.rule = rule
+        self.wasInterrupted = wasInterrupted
+        self.saved = saved
+        self.exception = exception
     }
 
     /// The address to look up: within the call that a return address belongs to. A call of a function that does

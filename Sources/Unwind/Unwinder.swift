@@ -107,7 +107,14 @@ package struct Unwinder: Sendable {
     private func saved(
         _ row: UnwindRow?, _ registers: Registers, _ frameAddress: VirtualAddress?
     ) -> [RegisterNumber: VirtualAddress] {
-        guard let row, let frameAddress, row.kind == .call || row.kind == .framePointer else { return [:] }
+        guard let row, let frameAddress else { return [:] }
+        if row.kind == .framePointer {
+            return [
+                machine.layout.framePointer: frameAddress.advanced(by: Int64(-16)),
+                machine.layout.programCounter: frameAddress.advanced(by: Int64(-8)),
+            ]
+        }
+        guard row.kind == .call else { return [:] }
         var saved: [RegisterNumber: VirtualAddress] = [:]
         for (number, rule) in row.registers {
             let target = number == row.returnAddress ? machine.layout.programCounter : number

@@ -3,7 +3,8 @@
 enum CrashCommands {
     static let all = [
         "*", "alias", "ascii", "bpf", "bt", "btop", "dev", "dis", "eval", "exit", "extend", "files", "foreach", "fuser",
-        "gdb", "help", "ipcs", "irq", "kmem", "list", "log", "mach", "mod", "mount", "net", "p", "pd", "ps", "pte", "ptob",
+        "gdb", "help", "ipcs", "irq", "kmem", "list", "log", "mach", "mod", "mount", "net", "p", "pd", "ps", "pte",
+        "ptob",
         "ptov", "px", "q", "rd", "repeat", "runq", "sbitmapq", "search", "set", "sig", "struct", "swap", "sym", "sys",
         "task", "timer", "tree", "union", "vm", "vtop", "waitq", "whatis", "wr",
     ]

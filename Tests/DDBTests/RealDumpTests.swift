@@ -214,6 +214,18 @@ struct RealDumpTests {
         #expect(session.lines("kldstat").isEmpty == false || !session.run("kldstat").records.isEmpty)
     }
 
+    /// The first instructions of schedule, as objdump shows them in its vmlinux: push %rbp; mov %rsp,%rbp; push %r12.
+    @Test func examineDisassembles() throws {
+        let session = try session()
+        let lines = session.lines("x/i schedule,3")
+        #expect(lines.count == 3)
+        #expect(lines[0].hasPrefix("schedule:") && lines[0].contains("push") && lines[0].contains("rbp"))
+        #expect(lines[1].hasPrefix("schedule+0x1:") && lines[1].contains("mov"))
+        #expect(lines[2].hasPrefix("schedule+0x4:") && lines[2].contains("r12"))
+        // And the blank line goes on behind them: push %rbx.
+        #expect(session.lines("").first?.hasPrefix("schedule+0x6:") == true)
+    }
+
     @Test func theMessageBufferIsTheLog() throws {
         let records = try session().run("show msgbuf").records
         #expect(

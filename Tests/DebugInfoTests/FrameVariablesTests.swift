@@ -26,7 +26,7 @@ struct FrameVariablesTests {
         let (code, start, size) = try open(path)
         var names: Set<String> = []
         var inlined: Set<String> = []
-        var passed: Set<[LocationOperation]> = []
+        var passed: [[LocationOperation]] = []
         for offset in 0..<size {
             let address = start.advanced(by: offset)
             let scopes = try code.variables(at: address)
@@ -52,13 +52,13 @@ struct FrameVariablesTests {
             guard let call = try code.call(returningTo: address) else { continue }
             #expect(!call.isTailCall)
             for parameter in call.parameters where parameter.location == [Self.rdi] {
-                if let value = parameter.value { passed.insert(value) }
+                if let value = parameter.value { passed.append(value) }
             }
         }
         #expect(names.isSuperset(of: ["a", "i", "k", "x"]))
         #expect(inlined.isSuperset(of: ["thrice", "twice"]))
         // sink(0)
-        #expect(passed.contains([.constant(0)]))
+        #expect(passed.contains { $0 == [.constant(0)] })
     }
 
     @Test("a moved image has its addresses moved in expressions too", .enabled(if: Compiled.hasCompiler, "needs gcc"))
@@ -89,7 +89,7 @@ struct FrameVariablesTests {
                 } catch {}
             }
         }
-        for (section, count) in [(DWARFSection.info, 3000), (.abbrev, 1000), (.loclists, 3000)] {
+        for (section, count) in [(DWARFSection.info, 1000), (.abbrev, 300), (.loclists, 1000)] {
             checkBounds(try whole[section].array, mutations: count) { try ask(section, $0) }
         }
     }

@@ -93,7 +93,7 @@ import Testing
     ])
     func aLineThatMakesNoSenseIsRefusedBeforeItRuns(line: String, why: String) {
         let result = run(line)
-        #expect(result.outcome == .failed(Engine.Failure(why)))
+        #expect(result.outcome == .failed(Failure(why)))
         #expect(result.said.isEmpty)
     }
 

@@ -284,3 +284,31 @@ def test_characters_of_several_bytes_are_edited(start):
     session.prompt()
     expect("no command äöx", session.ask("äüx\x1b[D\x7fö"))
     session.leave()
+
+
+def test_the_prompt_shows_the_dialect_and_tab_knows_its_commands(start):
+    session = start()
+    session.prompt()
+    session.send("dialect mdb\r")
+    session.wait(r"\n\r?> ")
+    session.send("init_task::prin\t")
+    session.wait("init_task::print")
+    session.send("\x15::walk tas\t")
+    session.wait("::walk task")
+    session.send("\x15::dialect inquest\r")
+    session.wait("> ")
+    session.send("\x04")
+    session.end()
+    session.close()
+
+
+def test_a_file_and_the_shell_take_output(start):
+    session = start()
+    session.prompt()
+    session.ask("ps > list.txt")
+    expect("kthreadd", (start.home / "list.txt").read_text())
+    check("\x1b" not in (start.home / "list.txt").read_text(), "a file is coloured")
+    text = session.ask("ps | grep kthreadd")
+    expect("kthreadd", text)
+    check("rcu_gp" not in text, "grep did not choose")
+    session.leave()

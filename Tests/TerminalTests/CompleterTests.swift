@@ -7,6 +7,7 @@ import Testing
 /// A kernel's names in miniature.
 struct FewNames: NameSource {
     var commands: [String] { ["print", "ps", "struct", "walk", "list", "help", "source", "dialect", "search"] }
+    var colonCommands: [String] { ["print", "ps", "printf", "walk"] }
     var walks: [String] { ["list", "rbtree", "radix"] }
     var dialects: [String] { ["inquest", "mdb"] }
 
@@ -72,7 +73,7 @@ struct FewNames: NameSource {
         arguments: [
             // commands, at the beginning of each part of a pipeline, and mdb's
             ("p", ["print", "ps"]), ("ps | p", ["print", "ps"]), ("  hel", ["help"]), ("help p", ["print", "ps"]),
-            ("ffff::wa", ["walk"]), ("ffff::walk list | ::p", ["print", "ps"]), ("p^s", ["print", "ps"]),
+            ("ffff::wa", ["walk"]), ("ffff::walk list | ::p", ["print", "printf", "ps"]), ("p^s", ["print", "ps"]),
             ("print 'a | p", []), ("print (1 | in", ["init_fs", "init_task"]),
             ("print 1 || in", ["init_fs", "init_task"]),
             // options

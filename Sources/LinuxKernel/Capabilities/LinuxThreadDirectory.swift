@@ -12,7 +12,7 @@ struct LinuxThreadDirectory: ThreadDirectory {
     func threads() throws -> ThreadList {
         let table = try kernel.tasks()
         let running = Set(kernel.cpus.cpus.compactMap { try? $0.current.address })
-        let size = stackSize
+        let size = kernel.stackSize
         func thread(_ task: Task) -> KernelThread { Self.thread(task, running.contains(task.address), size) }
         let processors = kernel.cpus.cpus.map { cpu in
             Processor(
@@ -49,15 +49,6 @@ struct LinuxThreadDirectory: ThreadDirectory {
         return ["__switch_to", "__switch_to_asm"].contains(symbols.symbol(covering: address)?.name)
     }
 
-    /// THREAD_SIZE: the size of `init_stack` or of the union that it is one of; 16 KiB where nothing says so.
-    private var stackSize: UInt64 {
-        let union = try? kernel.model.types.lookup(.union, "thread_union")
-        if let union = union.flatMap({ $0 }), let size = try? kernel.model.types.size(union), size >= 4096 {
-            return size
-        }
-        return 16384
-    }
-
     private static func thread(_ task: Task, _ isRunning: Bool, _ stackSize: UInt64) -> KernelThread {
         var thread = KernelThread(address: task.address)
         var gaps: [Gap] = []
@@ -84,6 +75,22 @@ struct LinuxThreadDirectory: ThreadDirectory {
         }
         thread.gaps = gaps
         return thread
+    }
+}
+
+extension LinuxKernel {
+    /// THREAD_SIZE, in bytes: what the linker script leaves for the first task's stack (0500871f21b2, 4.16), else the
+    /// size of the union of a stack and its thread_info; 16 KiB where nothing says so.
+    var stackSize: UInt64 {
+        if let start = model.symbols.symbol(named: "__start_init_task")?.address,
+            let end = model.symbols.symbol(named: "__end_init_task")?.address,
+            (4096...1 << 20).contains(end.distance(from: start))
+        {
+            return end.distance(from: start)
+        }
+        let union = (try? model.types.lookup(.union, "thread_union")).flatMap { $0 }
+        if let union, let size = (try? model.types.size(union)).flatMap({ $0 }), size >= 4096 { return size }
+        return 16384
     }
 }
 

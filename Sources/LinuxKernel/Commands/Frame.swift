@@ -16,7 +16,8 @@ package struct FrameStage: Stage {
             .init("-f", "also the memory of the frame, word by word"),
             .init("-v", "also its variables, and how each was found"),
         ],
-        examples: [.init("frame", "the current frame"), .init("frame 1", "the caller of the innermost function")])
+        examples: [.init("frame", "the current frame"), .init("frame 1", "the caller of the innermost function")],
+        section: .tasks)
     private let number: Int?
     private let showsMemory: Bool
     private let showsVariables: Bool
@@ -46,7 +47,7 @@ package struct Up: Stage {
     package static let manual = Manual(
         name: "up", synopsis: "[COUNT]", summary: "go to the frame that called the current one",
         text: "COUNT frames outwards, one unless said, at most to the outermost one. See `frame`.",
-        examples: [.init("up", "the caller")])
+        examples: [.init("up", "the caller")], section: .tasks)
     private let count: Int
 
     package init(_ arguments: Arguments) throws { count = try FrameMove.count(arguments, "up") }
@@ -60,7 +61,7 @@ package struct Down: Stage {
     package static let manual = Manual(
         name: "down", synopsis: "[COUNT]", summary: "go to the frame that the current one called",
         text: "COUNT frames inwards, one unless said, at most to the innermost one. See `frame`.",
-        examples: [.init("down", "the callee")])
+        examples: [.init("down", "the callee")], section: .tasks)
     private let count: Int
 
     package init(_ arguments: Arguments) throws { count = try FrameMove.count(arguments, "down") }

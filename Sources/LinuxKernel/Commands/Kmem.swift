@@ -128,12 +128,24 @@ struct KernelMemory {
             }
             try row(name, label, bytes / page, of: total, "TOTAL MEM")
         }
-        if let limit = summary["commit_limit"].map({ $0 / page }) {
+        do {
+            let limit = try commitLimit(total)
             try row("commit_limit", "COMMIT LIMIT", limit, of: nil, "")
-            if let committed = summary["committed"].map({ $0 / page }) {
-                try row("committed", "COMMITTED", committed, of: limit, "TOTAL LIMIT")
-            }
+            // As /proc/meminfo has it: without what CPUs have not yet handed in.
+            let committed = try Globals.structure(model, "vm_committed_as", "percpu_counter")["count"].signed()
+            try row("committed", "COMMITTED", UInt64(max(committed, 0)), of: limit, "TOTAL LIMIT")
+        } catch {
+            context.gaps.note("kmem -i: the commit limit", error)
         }
+    }
+
+    /// Pages that may be promised (mm/util.c, vm_commit_limit): a share of memory, or a number of KiB, and all swap.
+    private func commitLimit(_ total: UInt64) throws -> UInt64 {
+        let fixed = try Globals.word(model, "sysctl_overcommit_kbytes")
+        let swap = (try? Globals.word(model, "total_swap_pages")) ?? 0
+        guard fixed == 0 else { return fixed / 4 &+ swap }
+        let ratio = try Globals.word(model, "sysctl_overcommit_ratio", size: 4)
+        return total.multipliedReportingOverflow(by: ratio).partialValue / 100 &+ swap
     }
 
     /// The global counters, without what CPUs have not yet handed in.
@@ -254,7 +266,8 @@ struct KernelMemory {
                             Field("node", "NODE", .signed(Int64(number))),
                             Field("node_size", nil, .unsigned(try node["node_spanned_pages"].unsigned())),
                             Field("pglist_data", "PGLIST_DATA", .address(try node.address.rawValue)),
-                            Field("zone", "ZONE", .signed(index)), Field("name", "NAME", .text(try zone["name"].text())),
+                            Field("zone", "ZONE", .signed(index)),
+                            Field("name", "NAME", .text(try zone["name"].text())),
                             Field("size", "SIZE", .unsigned(size)),
                             Field("mem_map", "MEM_MAP", map.map { .address($0.rawValue) } ?? .none),
                             Field("start_paddr", "START_PADDR", .address(size == 0 ? 0 : start &* 4096)),
@@ -296,7 +309,8 @@ struct KernelMemory {
         let state = found.state.name
         let text = start.map { state == "allocated" ? "[\(hex($0.rawValue))]" : hex($0.rawValue) } ?? "none"
         let fields = [
-            Field("slab", nil, .address(found.slab.rawValue)), Field("cache", nil, .address(found.cache.address.rawValue)),
+            Field("slab", nil, .address(found.slab.rawValue)),
+            Field("cache", nil, .address(found.cache.address.rawValue)),
             Field("object", nil, start.map { .address($0.rawValue) } ?? .none),
             Field("offset", nil, .signed(found.offset)), Field("state", nil, .text(state)),
         ]

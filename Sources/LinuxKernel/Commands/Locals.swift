@@ -30,7 +30,7 @@ package struct Locals: Stage {
         examples: [
             .init("locals -a 1", "all variables of the stack of pid 1"),
             .init("locals -p -g -a 1", "its parameters, and how each was found"),
-        ], emits: .subjects, takesOperand: true)
+        ], emits: .subjects, takesOperand: true, section: .tasks)
     private let arguments: Arguments
     private let frame: Int?
 

@@ -41,25 +41,28 @@ package struct Mach: Stage {
         }
         let name = try? identity.machine.get()
         add("machine", "MACHINE TYPE", name, name.map { .text($0) } ?? .gap("unreadable"))
-        add("memory_bytes", "MEMORY SIZE", identity.memory.map(byteSize), identity.memory.map { .unsigned($0) } ?? .none)
+        add(
+            "memory_bytes", "MEMORY SIZE", identity.memory.map(byteSize), identity.memory.map { .unsigned($0) } ?? .none
+        )
         let count = kernel.cpus.cpus.count
         add("cpus", "CPUS", "\(count)", .signed(Int64(count)))
         // The kernel's own measurement, in kHz.
         let speed = try? Globals.word(kernel.model, "cpu_khz", size: 4)
         add(
-            "cpu_khz", "PROCESSOR SPEED", speed.map { "\($0 / 1000) Mhz" }, speed.map { .unsigned($0) } ?? .gap("unreadable"))
+            "cpu_khz", "PROCESSOR SPEED", speed.map { "\($0 / 1000) Mhz" },
+            speed.map { .unsigned($0) } ?? .gap("unreadable"))
         add("page_size", "PAGE SIZE", "4096", .unsigned(4096))
         for (region, label) in [
             ("direct map", "KERNEL VIRTUAL BASE"), ("vmalloc", "KERNEL VMALLOC BASE"),
-            ("vmemmap", "KERNEL VMEMMAP BASE"), ("kernel image", "KERNEL START MAP"), ("modules", "KERNEL MODULES BASE"),
+            ("vmemmap", "KERNEL VMEMMAP BASE"), ("kernel image", "KERNEL START MAP"),
+            ("modules", "KERNEL MODULES BASE"),
         ] {
             let start = kernel.regions.first { $0.name == region }?.range.lowerBound.rawValue
             let field = region.split(separator: " ").joined(separator: "_") + "_base"
             add(field, label, start.map { hex($0) }, start.map { .address($0) } ?? .none)
         }
-        let size = (try? kernel.model.types.lookup(.union, "thread_union")).flatMap { $0 }
-            .flatMap { try? kernel.model.types.size($0) }.flatMap { $0 }
-        add("stack_size", "KERNEL STACK SIZE", size.map { "\($0)" }, size.map { .unsigned($0) } ?? .none)
+        let size = kernel.stackSize
+        add("stack_size", "KERNEL STACK SIZE", "\(size)", .unsigned(size))
         var stacks: [FieldValue] = []
         for stack in kernel.architecture.cpuStacks(kernel.model) {
             lines.append(

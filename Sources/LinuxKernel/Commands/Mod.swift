@@ -6,9 +6,19 @@ internal import Target
 
 package struct Mod: Stage {
     package static let manual = Manual(
-        name: "mod", aliases: ["lsmod"], synopsis: "[NAME...]", summary: "loaded modules",
-        text: "With names: where each section of these modules was loaded.", options: [],
-        examples: [.init("mod", "all modules")], emits: [.subjects, .records])
+        name: "mod", aliases: ["lsmod"], synopsis: "[-t] [-s | -S | -o | -r | -R | -g] [NAME...]",
+        summary: "loaded modules",
+        text: """
+            With names: where each section of these modules was loaded. There is nothing to load: the symbols of all \
+            modules are in the dump, and their symbol files are found where -s of the command line says when they are \
+            asked for. crash's options for that (-s -S -d -D -r -R -o -g) show the list.
+            """,
+        options: [
+            .init("-t", "Only modules that taint the kernel"), .init("-s", "The list; symbols are there already"),
+            .init("-S", "The same"), .init("-d", "The same"), .init("-D", "The same"), .init("-r", "The same"),
+            .init("-R", "The same"), .init("-o", "The same"), .init("-g", "The same"),
+        ],
+        examples: [.init("mod", "all modules"), .init("mod -t", "those that taint the kernel")], emits: [.subjects, .records])
     private let arguments: Arguments
 
     package init(_ arguments: Arguments) throws { self.arguments = arguments }
@@ -16,8 +26,10 @@ package struct Mod: Stage {
     package func finish(_ context: Context, _ emit: Emit) throws {
         let table = try linux(context).modules
         for anomaly in table.anomalies { context.gaps.note(Gap("the module list", why: anomaly.description)) }
-        if arguments.operands.isEmpty {
-            for module in table.modules { try emit(.record(Self.record(module))) }
+        // crash's `mod -S DIRECTORY` and `mod -s NAME FILE` name files.
+        let loads = ["-s", "-S", "-d", "-D", "-r", "-R", "-o", "-g"].contains { arguments.has($0) }
+        if arguments.operands.isEmpty || loads {
+            for module in table.modules where !arguments.has("-t") || !module.taints.isEmpty { try emit(.record(Self.record(module))) }
             return
         }
         for name in arguments.operands {

@@ -22,7 +22,7 @@ package struct Regs: Stage {
         ],
         examples: [
             .init("regs", "the current frame's"), .init("regs -a", "each CPU's"), .init("regs -c 0", "the first CPU's"),
-        ])
+        ], section: .tasks)
     private let arguments: Arguments
     private let wanted: [Int]
 

@@ -71,7 +71,9 @@ package struct RunQueue: Stage {
                 lines.append("     [\(priority)] " + line(task, clock))
                 queued.append(
                     .record(
-                        Record("task", StackOutput.identity(task) + [Field("class", nil, .text(name))], presentation: .none)
+                        Record(
+                            "task", StackOutput.identity(task) + [Field("class", nil, .text(name))], presentation: .none
+                        )
                     ))
             }
         }

@@ -18,7 +18,7 @@ package struct SetTask: Stage {
         examples: [
             .init("set", "the current task"), .init("set 1", "the task with pid 1"),
             .init("set -c 0", "the task on CPU 0"),
-        ])
+        ], section: .tasks)
     private let arguments: Arguments
 
     package init(_ arguments: Arguments) throws {

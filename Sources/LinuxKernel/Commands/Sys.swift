@@ -7,13 +7,30 @@ internal import Target
 
 package struct Sys: Stage {
     package static let manual = Manual(
-        name: "sys", summary: "the system: release, machine, CPUs, memory, times, dump, panic", options: [],
-        examples: [.init("sys", "the system")])
+        name: "sys", synopsis: "[-t]", summary: "the system: release, machine, CPUs, memory, times, dump, panic",
+        options: [.init("-t", "What taints the kernel: the mask, its letters, their meanings")],
+        examples: [.init("sys", "the system"), .init("sys -t", "what taints the kernel")])
+    private let showsTaint: Bool
 
-    package init(_ arguments: Arguments) throws {}
+    package init(_ arguments: Arguments) throws {
+        guard arguments.operands.isEmpty else { throw UsageError("sys takes no operand; see: help sys") }
+        showsTaint = arguments.has("-t")
+    }
 
     package func finish(_ context: Context, _ emit: Emit) throws {
+        if showsTaint { return try taint(try linux(context), emit) }
         try emit(.record(Self.record(try linux(context), context.gaps)))
+    }
+
+    private func taint(_ kernel: LinuxKernel, _ emit: Emit) throws {
+        guard let mask = kernel.taint else { throw CommandError("sys: tainted_mask cannot be read") }
+        let meanings = Taint.meanings(mask)
+        let lines = ["TAINTED_MASK: \(hex(mask))  \(Taint.letters(mask))"] + meanings.map { "  \($0)" }
+        let fields = [
+            Field("mask", nil, .address(mask)), Field("letters", nil, .text(Taint.letters(mask))),
+            Field("meanings", nil, .list(meanings.map { .text($0) })),
+        ]
+        try emit(.record(Record("taint", fields, presentation: .block(lines))))
     }
 
     /// The system as one record, whose block has a line a fact.

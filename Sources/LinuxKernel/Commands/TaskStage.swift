@@ -12,7 +12,8 @@ package struct TaskStage: Stage {
         text: "Without a word: the current task (see: help set).",
         options: [
             .init("-R", "MEMBERS", "Only these members, separated by commas; a member may be a path"),
-            .init("-x", "Numbers in hexadecimal"), .init("-d", "Numbers in decimal, which is how they are shown anyway"),
+            .init("-x", "Numbers in hexadecimal"),
+            .init("-d", "Numbers in decimal, which is how they are shown anyway"),
         ],
         examples: [
             .init("task -R pid,comm 1", "two members of the first process"),
@@ -71,7 +72,9 @@ package struct TaskStage: Stage {
             lines += text.map { "  " + $0 }
             shown.append(Field(path.description, nil, ValueFields.field(tree)))
         }
-        if !members.isEmpty { fields.append(Field("members", nil, .record(Record("members", shown, presentation: .none)))) }
+        if !members.isEmpty {
+            fields.append(Field("members", nil, .record(Record("members", shown, presentation: .none))))
+        }
         try emit(.record(Record("task", fields, presentation: .block(lines + [""]), subject: value)))
     }
 }

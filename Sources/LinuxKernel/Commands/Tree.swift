@@ -34,7 +34,7 @@ package struct Tree: Stage {
         examples: [
             .init("tree -t xarray -r pid_namespace.idr &init_pid_ns -s pid.count", "what a kernel's pid IDR holds"),
             .init("tree -t maple -r mm_struct.mm_mt -s vm_area_struct.vm_start,vm_end init_mm", "a maple tree"),
-        ], emits: .subjects)
+        ], emits: .subjects, section: .containers)
 
     private enum Shape: String, CaseIterable {
         case rbtree

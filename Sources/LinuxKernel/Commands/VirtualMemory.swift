@@ -79,10 +79,12 @@ package struct VirtualMemory: Stage {
         }
         try head(memory, task, emit)
         let only = try arguments.value("-P").map { try Files.address($0) }
+        var isFound = only == nil
         try VMAWalk.walk(memory, [], context) { step in
             if case .anomaly(let anomaly) = step { return try emit(.record(WalkOutput.record(anomaly))) }
             guard let area = step.value else { return }
             if let only, try area.address != only { return }
+            isFound = true
             if arguments.has("-v") {
                 let contents = try StructMembers("vm_area_struct", command: "vm")
                     .contents(area, hexadecimal: options.hexadecimal, gaps: context.gaps)
@@ -94,6 +96,7 @@ package struct VirtualMemory: Stage {
             try emit(.record(row(area)))
             if arguments.has("-p") || only != nil { try pages(area, task, context, emit) }
         }
+        if let only, !isFound { throw CommandError("vm: \(only) is none of the areas") }
     }
 
     private func head(_ memory: Value, _ task: Task?, _ emit: Emit) throws {

@@ -36,7 +36,8 @@ package struct WaitQueue: Stage {
         var count = 0
         var broken: WalkAnomaly?
         // `task_list` became `head`, and `wait_queue_t` `wait_queue_entry`, in 4.13 (2055da97389a).
-        try ListWalk.entries(try queue["head"], "wait_queue_entry", "entry", anomaly: { broken = broken ?? $0 }) { entry in
+        try ListWalk.entries(try queue["head"], "wait_queue_entry", "entry", anomaly: { broken = broken ?? $0 }) {
+            entry in
             if context.isInterrupted() { throw Interrupted() }
             count += 1
             try self.emit(entry, kernel, emit)

@@ -118,7 +118,7 @@ final class GeneratedCode: Sendable {
             return
         }
         do {
-            let symbol = try cache["sym"].pointee().text(limit: 128)
+            let symbol = try cache["sym"].text(limit: 128)
             var pages: [VirtualAddress] = []
             try walk(try cache["pages"], "kprobe_insn_page", "list") { pages.append(try $0["insns"].pointer()) }
             for page in pages { _ = add(symbol, page, 4096, "__builtin__kprobes", &table) }

@@ -130,7 +130,7 @@ struct MemorySources: Sendable {
     private func search() throws -> Kallsyms {
         let text = info?.symbol("_stext")
         let image = text.flatMap { try? space.translate(VirtualAddress($0.rawValue & ~0xfff)) }
-        let search = KallsymsSearch(memory: space.memory, progress: journal.progress)
+        let search = KallsymsSearch(memory: space.memory)
         var found: Kallsyms?
         for start in [image, PhysicalAddress(0)].compactMap({ $0 }) where found == nil {
             search.find(from: start) { symbols, place in

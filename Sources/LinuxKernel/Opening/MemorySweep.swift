@@ -28,6 +28,7 @@ final class MemorySweep {
             if let high, base >= high { return false }
             guard let page = try? memory.page(containing: base).bytes else { return true }
             pages += 1
+            if pages % 1024 == 0 { progress.report("looking for the kernel in memory, MiB", bytes >> 20) }
             bytes &+= UInt64(page.count)
             return body(page, base)
         }

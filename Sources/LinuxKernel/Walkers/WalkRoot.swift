@@ -39,7 +39,7 @@ struct WalkRoot {
             switch stripped.type {
             case .aggregate(let aggregate):
                 if names.contains(aggregate.name) { return current.cast(to: stripped.id) }
-                return try member(of: current, stripped.id, names)
+                return try member(of: current, aggregate, names)
             case .incomplete(_, let name) where names.contains(name): return try first(names, at: try current.address)
             case .pointer(let pointee, _):
                 switch try target.types.stripped(pointee).type {
@@ -67,9 +67,11 @@ struct WalkRoot {
         try target.object(.structure, names[0], at: address)
     }
 
-    private func member(of value: Value, _ type: TypeID, _ names: [String]) throws -> Value? {
-        guard let element = try ElementType(words, of: walk, target), element.offset > 0 || !words.isEmpty,
-            try target.types.stripped(element.type).id == type
+    private func member(of value: Value, _ type: AggregateType, _ names: [String]) throws -> Value? {
+        // By name: two sources may each have the structure.
+        guard let element = try ElementType(words, of: walk, target),
+            case .aggregate(let named) = try target.types.stripped(element.type).type, !named.name.isEmpty,
+            named.name == type.name, named.kind == type.kind
         else { return nil }
         return try first(names, at: try value.address.advanced(by: element.offset))
     }

@@ -15,7 +15,7 @@ package struct Define: Stage {
         examples: [
             .init("define waiting(name) \"the tasks of a program that wait\" = ps -y D | filter .comm =~ $name", "one"),
             .init("define", "all"),
-        ], takesExpression: true, takesLine: true)
+        ], takesExpression: true, takesLine: true, section: .session)
     private let text: String
     private let removed: String?
 
@@ -108,7 +108,7 @@ package struct DialectStage: Stage {
             mdb and ddb are the languages of those debuggers. A line that the session's dialect cannot read is taken as \
             another's if only one other can read it. Without NAME: the dialect in use.
             """,
-        examples: [.init("dialect", "which one")])
+        examples: [.init("dialect", "which one")], section: .session)
     private let name: String?
 
     package init(_ arguments: Arguments) throws {
@@ -132,7 +132,7 @@ package struct Source: LineStage {
         text: """
             Each line as if it were typed, until one fails; its number is then told. A file may run others, 16 deep.
             """,
-        examples: [.init("source commands.txt", "the lines of that file")])
+        examples: [.init("source commands.txt", "the lines of that file")], section: .session)
     /// Longer files are refused: nobody writes them.
     private static let maximum = 16 << 20
     private let path: String

@@ -131,7 +131,7 @@ package struct MemberStage: Stage {
 
     package init(_ arguments: Arguments) throws {
         do { path = try MemberPath(arguments.text) } catch let error as ExpressionError {
-            throw UsageError("member: \(error.message)")
+            throw UsageError("member: \(error.message)", cause: error.cause)
         }
     }
 
@@ -139,7 +139,7 @@ package struct MemberStage: Stage {
         let object = try object(datum, "member")
         do { try emit(.object(try path.apply(to: object))) } catch let error as ValueError {
             switch error {
-            case .noMember, .wrongType: throw UsageError("member: \(error)")
+            case .noMember, .wrongType: throw UsageError("member: \(error)", cause: error)
             default: context.gaps.note("\(path) of \(object.typeName)", error)
             }
         }
@@ -158,7 +158,7 @@ extension Target {
             }
             return nil
         } catch let error as ExpressionError {
-            throw UsageError("\(name): \(error.message)")
+            throw UsageError("\(name): \(error.message)", cause: error.cause)
         }
     }
 }

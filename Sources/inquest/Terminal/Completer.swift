@@ -11,6 +11,8 @@ internal import Pipeline
 protocol NameSource {
     /// Names of commands, aliases and the user's own ones.
     var commands: [String] { get }
+    /// What may stand behind `::`, whatever dialect the session speaks.
+    var colonCommands: [String] { get }
     var walks: [String] { get }
     var dialects: [String] { get }
     func manual(_ command: String) -> Manual?
@@ -55,11 +57,11 @@ struct Completer {
         let earlier = words.dropLast().map { string($0) }
         if let file = fileStart(word, earlier) { return files(from: file) }
         // `addr::walk`, `::ps`: mdb's way to name a command.
-        if let colons = lastColons(in: word) { return commands(from: colons, after: nil) }
-        guard let first = earlier.first else { return commands(from: word.lowerBound, after: nil) }
+        if let colons = lastColons(in: word) { return plain(names.colonCommands, from: colons) }
+        guard let first = earlier.first else { return plain(names.commands, from: word.lowerBound) }
         let command = first.split(separator: ":").last.map(String.init) ?? first
         switch command {
-        case "help", "man": return commands(from: word.lowerBound, after: nil)
+        case "help", "man": return plain(names.commands, from: word.lowerBound)
         case "dialect" where earlier.count == 1: return plain(names.dialects, from: word.lowerBound)
         case "walk" where earlier.count == 1: return plain(names.walks, from: word.lowerBound)
         default: break
@@ -155,8 +157,6 @@ struct Completer {
 
     /// Names come from the dump too: nothing that a terminal would obey is ever offered.
     private static func isPlain(_ name: String) -> Bool { name.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7f } }
-
-    private func commands(from start: Int, after: String?) -> Completion { plain(names.commands, from: start) }
 
     private func options(_ manual: Manual, from start: Int) -> Completion {
         let prefix = string(start..<cursor)

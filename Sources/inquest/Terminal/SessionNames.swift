@@ -18,7 +18,13 @@ final class SessionNames: NameSource {
     private var target: Target { session.kernel.target }
 
     var commands: [String] {
-        session.catalog.names + session.state.definitions.keys + ["quit", "exit"]
+        let own = session.state.dialects.first { type(of: $0).name == session.state.dialect }
+        return session.catalog.names + session.state.definitions.keys + ["quit", "exit"] + (own?.commandNames ?? [])
+    }
+
+    var colonCommands: [String] {
+        let marked = session.state.dialects.flatMap(\.commandNames).filter { $0.hasPrefix("::") }
+        return session.catalog.names + marked.map { String($0.dropFirst(2)) }
     }
 
     var walks: [String] { session.catalog.walks.flatMap { [$0.name] + $0.aliases } }
