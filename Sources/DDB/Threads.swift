@@ -136,14 +136,29 @@ extension Runner {
         try emit(.record(Record("registers", fields, presentation: .block(lines))))
     }
 
-    /// What the kernel said when it died.
+    /// What panic() was called with, which is what ddb shows; of a kernel that did not panic but died, what it said.
     func panic() throws {
-        guard let source = context.kernel.capability((any SystemSource).self) else {
-            throw CommandError("show panic: this kernel does not tell of itself")
-        }
-        guard let message = source.summary().panicMessage else { throw CommandError("show panic: there was none") }
+        let said = context.kernel.capability((any SystemSource).self)?.summary().panicMessage
+        guard let message = try panicArgument() ?? said else { throw CommandError("show panic: there was none") }
         let fields = [Field("message", nil, .text(message))]
         try emit(.record(Record("panic", fields, presentation: .block(["panic: \(Escaping.text(message))"]))))
+    }
+
+    /// The text behind "Kernel panic - not syncing: " in the log, as far as the session reads one.
+    private func panicArgument() throws -> String? {
+        guard let stage = context.catalog["log"] else { return nil }
+        var message: String?
+        do {
+            try stage.init(Arguments([], text: "", manual: stage.manual)).finish(context.nested(gaps: Gaps())) {
+                datum in
+                guard case .record(let record) = datum, case .text(let text)? = record["text"] else { return }
+                for line in text.split(separator: "\n") {
+                    guard let start = line.firstRange(of: "Kernel panic - not syncing: ") else { continue }
+                    message = message ?? String(line[start.upperBound...])
+                }
+            }
+        } catch is Enough {}
+        return message
     }
 }
 
