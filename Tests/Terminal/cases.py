@@ -291,15 +291,13 @@ def test_the_prompt_shows_the_dialect_and_tab_knows_its_commands(start):
     session.prompt()
     session.send("dialect mdb\r")
     session.wait(r"\n\r?> ")
-    session.send("init_task::prin\t")
-    session.wait("init_task::print")
+    session.send("init_task::sizeo\t")
+    session.wait(r"sizeo.*f ")
     session.send("\x15::walk tas\t")
-    session.wait("::walk task")
+    session.wait(r"tas.*k ")
     session.send("\x15::dialect inquest\r")
-    session.wait("> ")
-    session.send("\x04")
-    session.end()
-    session.close()
+    session.prompt()
+    session.leave()
 
 
 def test_a_file_and_the_shell_take_output(start):
