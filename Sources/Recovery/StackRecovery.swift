@@ -3,6 +3,9 @@
 // A frame's registers are those that the unwinder found, and where it did not, those that the code of the frame within saved.
 // An argument register at a function's entry is looked for where the function parked it, then in its caller: what the call
 // site says, and what the caller's code put there. Findings of these ways that contradict each other are not told at all.
+//
+// The file is long because each of its questions asks the others: a variable asks for a register at the entry, that for the
+// chain of calls, the chain for the caller's registers, and those for what the frame within saved.
 
 package import Bytes
 package import DebugModel
