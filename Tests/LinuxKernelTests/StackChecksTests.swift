@@ -165,11 +165,11 @@ private let files = ["\(RealDumps.symbols)/vmlinux", "\(RealDumps.symbols)/modul
         #expect(lines.contains { $0.contains("rbx of #10") && $0.contains("slab") })
         // A call that does not return is the last instruction of its function.
         #expect(lines.contains { $0.contains("return address: oops_end.cold+0x18") })
-        // Every frame's memory ends where the next one's begins.
+        // Every frame's memory ends where the next one's begins, but for what the processor skips to align its own.
         let words = lines.filter { $0.hasPrefix("    ffffa951c011") }
             .compactMap { UInt64($0.dropFirst(4).prefix(16), radix: 16) }
         #expect(words.count > 80)
-        #expect(zip(words, words.dropFirst()).allSatisfy { $1 == $0 + 8 })
+        #expect(zip(words, words.dropFirst()).allSatisfy { $1 > $0 && $1 <= $0 + 16 })
     }
 
     @Test func linesStandBelowTheirFramesWhenAskedFor() throws {
