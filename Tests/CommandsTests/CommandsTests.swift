@@ -15,6 +15,9 @@ import Testing
         for stage in Commands.all {
             #expect(!stage.manual.examples.isEmpty, "\(stage.manual.name)")
             for example in stage.manual.examples {
+                // One that begins with a command of some kernel is tried where there is one.
+                let name = example.line.split(separator: " ").first.map(String.init) ?? ""
+                guard session.context.catalog[name] != nil else { continue }
                 _ = try Engine.parse(example.line, catalog: session.context.catalog)
             }
         }
