@@ -42,6 +42,7 @@ struct Conversation {
         let editor =
             System.terminalIsDumb
             ? nil : LineEditor { line, cursor in TabKey.complete(line, cursor, names, System.terminalSize) }
+        if editor != nil { names.prepare() }
         let file = HistoryFile.ofUser
         var history = editor == nil ? History() : file?.load() ?? History()
         editor?.remember(history.lines)

@@ -3,17 +3,24 @@
 internal import Bytes
 internal import Capabilities
 internal import DebugModel
+internal import Dispatch
 internal import Pipeline
+internal import Synchronization
 internal import Target
 
 final class SessionNames: NameSource {
     private let session: Session
-    private var symbolNames: NameList?
-    private var typeNames: [TypeKind: NameList] = [:]
+    private let known: KnownNames
     /// More files than anybody looks through.
     private static let mostFiles = 10_000
 
-    init(_ session: Session) { self.session = session }
+    init(_ session: Session) {
+        self.session = session
+        known = KnownNames(session.kernel.target)
+    }
+
+    /// Makes what the first TAB would wait for, while somebody still reads the lines that the session begins with.
+    func prepare() { known.prepare() }
 
     private var target: Target { session.kernel.target }
 
@@ -33,23 +40,9 @@ final class SessionNames: NameSource {
 
     func manual(_ command: String) -> Manual? { session.catalog[command]?.manual }
 
-    func symbols(_ prefix: String) -> [String] {
-        if symbolNames == nil {
-            var list = NameList()
-            for source in target.symbols.sources { source.forEach { list.add($0.name) } }
-            symbolNames = list
-        }
-        return symbolNames?.names(prefix) ?? []
-    }
+    func symbols(_ prefix: String) -> [String] { known.symbols(prefix) }
 
-    func types(_ kind: TypeKind, _ prefix: String) -> [String] {
-        if typeNames[kind] == nil {
-            var list = NameList()
-            for name in (try? target.types.names(kind)) ?? [] { list.add(name) }
-            typeNames[kind] = list
-        }
-        return typeNames[kind]?.names(prefix) ?? []
-    }
+    func types(_ kind: TypeKind, _ prefix: String) -> [String] { known.types(kind, prefix) }
 
     /// Of an expression; else of the structure or union of that name, which crash writes without its keyword.
     func members(of expression: String) -> [String] {
@@ -77,6 +70,42 @@ final class SessionNames: NameSource {
         let home = System.environment("HOME") ?? "~"
         let path = directory == "~/" || directory.hasPrefix("~/") ? home + directory.dropFirst() : directory
         return System.entries(of: path, limit: Self.mostFiles)
+    }
+}
+
+/// The names of a kernel's symbols and types, listed once. Safe to share between threads.
+final class KnownNames: Sendable {
+    private let target: Target
+    private let symbolList = Mutex<NameList?>(nil)
+    private let typeLists = Mutex<[TypeKind: NameList]>([:])
+
+    init(_ target: Target) { self.target = target }
+
+    func prepare() {
+        DispatchQueue.global(qos: .utility).async { [self] in
+            _ = symbols("?")
+            for kind in [TypeKind.structure, .ordinary] { _ = types(kind, "?") }
+        }
+    }
+
+    func symbols(_ prefix: String) -> [String] {
+        symbolList.withLock { known in
+            if let known { return known.names(prefix) }
+            var list = NameList()
+            for source in target.symbols.sources { source.forEach { list.add($0.name) } }
+            known = list
+            return list.names(prefix)
+        }
+    }
+
+    func types(_ kind: TypeKind, _ prefix: String) -> [String] {
+        typeLists.withLock { known in
+            if let list = known[kind] { return list.names(prefix) }
+            var list = NameList()
+            for name in (try? target.types.names(kind)) ?? [] { list.add(name) }
+            known[kind] = list
+            return list.names(prefix)
+        }
     }
 }
 

@@ -27,6 +27,9 @@ enum TabKey {
     static func listing(_ candidates: [Completion.Candidate], rows: Int, columns: Int) -> String {
         // Of files the last part tells them apart.
         let shown = candidates.map { candidate in
+            guard candidate.text.utf8.contains(UInt8(ascii: "/")) || candidate.ending == "/" else {
+                return candidate.text
+            }
             let name = candidate.text.split(separator: "/").last.map(String.init) ?? candidate.text
             return candidate.ending == "/" ? name + "/" : name
         }
@@ -40,7 +43,7 @@ enum TabKey {
             }
             return limited(lines, to: room, of: lines.count)
         }
-        let width = min((shown.map(\.count).max() ?? 0) + 2, columns)
+        let width = min((shown.map(\.utf8.count).max() ?? 0) + 2, columns)
         let across = max(columns / max(width, 1), 1)
         let down = (shown.count + across - 1) / across
         var lines: [String] = []
@@ -68,7 +71,9 @@ enum TabKey {
 }
 
 extension String {
+    /// Names are of ASCII: nothing is cut in two.
     fileprivate func commonPrefix(with other: String) -> String {
-        String(zip(self, other).prefix { $0 == $1 }.map(\.0))
+        if other.hasPrefix(self) { return self }
+        return String(decoding: zip(utf8, other.utf8).prefix { $0 == $1 }.map(\.0), as: UTF8.self)
     }
 }
