@@ -21,6 +21,6 @@ for s in "$@"; do
 	"$lab/run" "$s" --kernel "$kernel" --out "$out" --name "$name" $more $kept > "$out/$name.log" 2>&1
 	rc=$?
 	echo "$s: $rc"
-	# the first has prepared what all need
-	[ "$rc" -ne 0 ] || kept=--kept
+	# the first has prepared what all need; one whose marker did not come is made again the next time
+	if [ "$rc" -eq 0 ]; then kept=--kept; else rm -f "$out/$name.truth.json"; fi
 done
