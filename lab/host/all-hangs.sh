@@ -2,6 +2,7 @@
 # usage: all-hangs.sh KERNEL SUFFIX OUT [SCENARIO...]: every hang and its innocent counterpart, as OUT/hang-SCENARIO-SUFFIX.elf
 # and OUT/innocent-SCENARIO-SUFFIX.elf with their .truth.json; what is there already is left alone.
 set -u
+kept=
 [ $# -ge 3 ] || { echo "usage: all-hangs.sh KERNEL SUFFIX OUT [SCENARIO...]" >&2; exit 64; }
 lab=$(cd "$(dirname "$0")/.." && pwd)
 kernel=$1 suffix=$2 out=$3; shift 3
@@ -17,6 +18,9 @@ for s in "$@"; do
 	case $s in *-bare) more="$more --bare"; s=${s%-bare};; esac
 	case $kernel in *6.12) more="$more --memory 320";; esac
 	# shellcheck disable=SC2086 # words on purpose
-	"$lab/run" "$s" --kernel "$kernel" --out "$out" --name "$name" $more > "$out/$name.log" 2>&1
-	echo "$s: $?"
+	"$lab/run" "$s" --kernel "$kernel" --out "$out" --name "$name" $more $kept > "$out/$name.log" 2>&1
+	rc=$?
+	echo "$s: $rc"
+	# the first has prepared what all need; one whose marker did not come is made again the next time
+	if [ "$rc" -eq 0 ]; then kept=--kept; else rm -f "$out/$name.truth.json"; fi
 done
