@@ -131,7 +131,9 @@ struct AnswerComparison {
                 }
             // Of several names of one place each table has its own first; and parameters are DWARF's, or told by the
             // calling convention alone. The frames themselves are compared.
-            case ("stack", _, _) where own.kind == "stack", ("arguments", _, _) where own.kind == "stack": continue
+            case ("stack", .text, .text),
+                ("arguments", _, _) where own.kind == "stack":
+                continue
             // The room up to the next symbol is known alone.
             case ("size_at_most", _, _): continue
             case ("size", .none, .unsigned(let size)):

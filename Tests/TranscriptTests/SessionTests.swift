@@ -80,8 +80,8 @@ private struct Rows: Stage {
         #expect(
             json == [
                 #"{"kind":"word","word":"a"}"#,
-                #"{"kind":"error","command":"rows a gap fail","message":"there is no more"}"#,
                 #"{"kind":"gap","what":"a page","why":"left out"}"#,
+                #"{"kind":"error","command":"rows a gap fail","message":"there is no more"}"#,
             ])
     }
 

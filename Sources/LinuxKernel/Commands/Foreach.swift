@@ -23,10 +23,12 @@ package struct Foreach: Stage {
             .init("foreach user ps", "the user tasks"),
             .init("ps -y D | foreach struct task_struct.comm $it", "a command for each"),
         ], takesExpression: true, accepts: .addresses, emits: .anything, section: .tasks)
-    private let words: [String]
+    private let text: String
+    private let words: [Word]
 
     package init(_ arguments: Arguments) throws {
-        words = try LineSplitter.words(arguments.text).map(\.text)
+        text = arguments.text
+        words = try LineSplitter.words(text)
         guard !words.isEmpty else { throw UsageError("foreach: which command? See: help foreach") }
     }
 
@@ -34,27 +36,33 @@ package struct Foreach: Stage {
         guard let address = try datum.address() else { throw UsageError("foreach: what flows here has no address") }
         var isTask = false
         if case .record(let record) = datum, record.kind == "task" || record.kind == "stack" { isTask = true }
-        try run(words, address, isTask: isTask, context, emit)
+        var operand = "0x" + hex(address.rawValue)
+        if case .number(let number) = datum { operand = "\(number)" }
+        try run(text, words[0].text, operand, task: isTask ? address : nil, context, emit)
     }
 
     package func finish(_ context: Context, _ emit: Emit) throws {
         guard !context.isBehindBar else { return }
         let known = context.session.definitions
-        guard let start = words.firstIndex(where: { context.catalog[$0] != nil || known[$0] != nil }) else {
+        guard let start = words.firstIndex(where: { context.catalog[$0.text] != nil || known[$0.text] != nil })
+        else {
             throw UsageError("foreach: ends with the command to run: foreach UN bt")
         }
         let kernel = try linux(context)
         let table = try kernel.tasks()
-        let tasks = try select(Array(words[..<start]), kernel, table)
-        let command = Array(words[start...])
-        if command == ["ps"] {
+        let tasks = try select(words[..<start].map(\.text), kernel, table)
+        let command = String(decoding: Array(text.utf8)[words[start].range.lowerBound...], as: UTF8.self)
+        if command == "ps" {
             try list(tasks, kernel, context, emit)
-        } else if command == ["bt"] {
+        } else if command == "bt" {
             let reader = StackReader(kernel)
             let output = StackOutput(kernel, context, arguments: true)
             for task in tasks { try output.emit(task, emit) { try reader.stack(of: task) } }
         } else {
-            for task in tasks { try run(command, task.address, isTask: true, context, emit) }
+            for task in tasks {
+                let operand = "0x" + hex(task.address.rawValue)
+                try run(command, words[start].text, operand, task: task.address, context, emit)
+            }
         }
         try Ps.disagreements(table, emit)
     }
@@ -70,23 +78,22 @@ package struct Foreach: Stage {
         }
     }
 
-    /// One command for one address, with the task as the focus while it runs.
+    /// One command for one operand, with the task as the focus while it runs.
     private func run(
-        _ words: [String], _ address: VirtualAddress, isTask: Bool, _ context: Context, _ emit: Emit
+        _ command: String, _ name: String, _ operand: String, task: VirtualAddress?, _ context: Context,
+        _ emit: Emit
     ) throws {
-        let operand = "0x" + hex(address.rawValue)
-        var command = words
-        if words.contains("$it") {
-            command = words.map { $0 == "$it" ? operand : $0 }
-        } else if context.catalog[words[0]]?.manual.takesOperand == true {
-            command.append(operand)
+        var line = command
+        if command.contains("$it") {
+            line = command.split(separator: "$it", omittingEmptySubsequences: false).joined(separator: operand)
+        } else if context.catalog[name]?.manual.takesOperand == true {
+            line += " " + operand
         }
         let nested = context.nested()
         guard nested.depth < 8 else { throw UsageError("foreach: commands are nested too deeply") }
         let focus = context.session.focus
-        if isTask { context.session.focus = Focus(task: address) }
+        if let task { context.session.focus = Focus(task: task) }
         defer { context.session.focus = focus }
-        let line = command.map(LineSplitter.quoted).joined(separator: " ")
         do {
             try Pipeline(line, nested).run(nested, emit: emit)
         } catch let error as CommandError {

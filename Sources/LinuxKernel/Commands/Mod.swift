@@ -18,7 +18,8 @@ package struct Mod: Stage {
             .init("-S", "The same"), .init("-d", "The same"), .init("-D", "The same"), .init("-r", "The same"),
             .init("-R", "The same"), .init("-o", "The same"), .init("-g", "The same"),
         ],
-        examples: [.init("mod", "all modules"), .init("mod -t", "those that taint the kernel")], emits: [.subjects, .records])
+        examples: [.init("mod", "all modules"), .init("mod -t", "those that taint the kernel")],
+        emits: [.subjects, .records])
     private let arguments: Arguments
 
     package init(_ arguments: Arguments) throws { self.arguments = arguments }
@@ -29,7 +30,9 @@ package struct Mod: Stage {
         // crash's `mod -S DIRECTORY` and `mod -s NAME FILE` name files.
         let loads = ["-s", "-S", "-d", "-D", "-r", "-R", "-o", "-g"].contains { arguments.has($0) }
         if arguments.operands.isEmpty || loads {
-            for module in table.modules where !arguments.has("-t") || !module.taints.isEmpty { try emit(.record(Self.record(module))) }
+            for module in table.modules where !arguments.has("-t") || !module.taints.isEmpty {
+                try emit(.record(Self.record(module)))
+            }
             return
         }
         for name in arguments.operands {

@@ -132,7 +132,7 @@ package struct Source: LineStage {
         text: """
             Each line as if it were typed, until one fails; its number is then told. A file may run others, 16 deep.
             """,
-        examples: [.init("source commands.txt", "the lines of that file")], section: .session)
+        examples: [.init("source /dev/null", "the lines of that file: none")], section: .session)
     /// Longer files are refused: nobody writes them.
     private static let maximum = 16 << 20
     private let path: String

@@ -12,7 +12,7 @@ package struct Map: Stage {
             """,
         examples: [
             .init("ps | map .pid, .comm, .se.sum_exec_runtime", "columns of one's own"),
-            .init("ps | .comm | uniq", "the names in use"), .init("ps 1 | .mm | .owner", "from object to object"),
+            .init("ps | .comm | uniq", "the names in use"), .init("ps 1 | .mm | .pgd", "from object to object"),
         ], takesExpression: true, accepts: .anything, emits: [.objects, .subjects, .records, .numbers, .text],
         needsInput: true)
     private let measures: [Measure]

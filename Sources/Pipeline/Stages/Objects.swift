@@ -73,7 +73,7 @@ package struct ArrayStage: Stage {
             Of an array all its elements, or the first COUNT. Of any other object or address COUNT elements of its type, or \
             of TYPE, that lie one after another from there.
             """,
-        examples: [.init("ps 1 | .rlim | array | head 2", "nothing that has no array")], takesExpression: true,
+        examples: [.init("ps 1 | .cpus_mask.bits | array", "the words of a bitmap")], takesExpression: true,
         accepts: .addresses, emits: .objects, needsInput: true)
     private let type: String
     private let count: UInt64?
