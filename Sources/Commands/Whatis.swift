@@ -135,6 +135,10 @@ package struct Whatis: Stage {
                 fields.append(Field(detail.name, nil, .text(detail.value)))
             }
         }
+        // What lies in no slab has no cache: it says so, and can be grouped by it like the others.
+        for name in ["cache", "symbol"] where !fields.contains(where: { $0.name == name }) {
+            fields.append(Field(name, nil, .none))
+        }
         try emit(.record(Record("identity", fields, presentation: .block(lines))))
     }
 }

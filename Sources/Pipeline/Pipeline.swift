@@ -96,37 +96,48 @@ package struct Pipeline {
         try outlet.deliver(to: destination, as: form) { try run(context, emit: $0) }
     }
 
-    package func run(_ context: Context, emit: Emit) throws { try Self.push(links[...], context, emit) }
-
     /// Each stage's `finish` runs when the input from the ones before it has ended.
-    private static func push(_ links: ArraySlice<Link>, _ context: Context, _ emit: Emit) throws {
-        let behindBar = context.behindBar()
-        for index in links.indices where links[index].runOn == nil {
-            let context = index == links.startIndex ? context : behindBar
-            do {
-                try links[index].stage.finish(context) { datum in
-                    try send(datum, to: links[(index + 1)...], context, emit)
+    package func run(_ context: Context, emit: Emit) throws {
+        try withoutActuallyEscaping(emit) { emit in
+            let behindBar = context.behindBar()
+            let sinks = Self.sinks(links, behindBar, emit)
+            for index in links.indices where links[index].runOn == nil {
+                let next = sinks[index + 1]
+                do {
+                    try links[index].stage.finish(index == 0 ? context : behindBar) { datum in
+                        // Asked here alone: what ends the source ends what flows from it.
+                        if context.isInterrupted() { throw Interrupted() }
+                        try next(datum)
+                    }
+                } catch is Enough {
+                    // Somebody further on has all it wants; its own `finish` is still to come.
+                    continue
                 }
-            } catch is Enough {
-                // Somebody further on has all it wants; its own `finish` is still to come.
-                continue
             }
         }
     }
 
-    private static func send(
-        _ datum: Datum, to links: ArraySlice<Link>, _ context: Context, _ emit: Emit
-    ) throws {
-        if context.isInterrupted() { throw Interrupted() }
-        guard let link = links.first else { return try emit(datum) }
-        switch datum {
-        // A warning beside the data is for the reader, not for the next stage; what is missing is told at the end.
-        case .record(let record) where record.isRemark: return try emit(datum)
-        case .gap(let gap): return context.gaps.note(gap)
-        default: break
+    /// What takes the data in front of each stage, and at the end `emit`. Made once for a line, as a datum passes them
+    /// in nanoseconds.
+    private static func sinks(_ links: [Link], _ context: Context, _ emit: @escaping Emit) -> [Emit] {
+        var sinks: [Emit] = [emit]
+        for link in links.reversed() {
+            let next = sinks[0]
+            let stage = link.stage
+            let runOn = link.runOn
+            sinks.insert(
+                { datum in
+                    switch datum {
+                    // A warning beside the data is for the reader, not for the next stage; what is missing is told at
+                    // the end.
+                    case .record(let record) where record.isRemark: return try emit(datum)
+                    case .gap(let gap): return context.gaps.note(gap)
+                    default: break
+                    }
+                    if let runOn { return try runOn(datum, context, next) }
+                    try stage.receive(datum, context, next)
+                }, at: 0)
         }
-        let rest = links.dropFirst()
-        if let runOn = link.runOn { return try runOn(datum, context) { try send($0, to: rest, context, emit) } }
-        try link.stage.receive(datum, context) { try send($0, to: rest, context, emit) }
+        return sinks
     }
 }

@@ -113,7 +113,7 @@ package final class FormulaReader {
     }
 
     private func arithmetic(_ operation: Formula.Operator, _ a: Item, _ b: Item) throws -> Item {
-        if let x = decimal(a), let y = decimal(b), isDecimal(a) || isDecimal(b) {
+        if isDecimal(a) || isDecimal(b), let x = decimal(a), let y = decimal(b) {
             switch operation {
             case .add: return .decimal(x + y)
             case .subtract: return .decimal(x - y)
@@ -155,6 +155,7 @@ package final class FormulaReader {
     // MARK: comparison
 
     private func areEqual(_ a: Item, _ b: Item) throws -> Bool {
+        if case .integer(let x) = a, case .integer(let y) = b { return x == y }
         if case .object(let value) = a, case .name(let name) = b { return try isEqual(value, name) }
         if case .name(let name) = a, case .object(let value) = b { return try isEqual(value, name) }
         let (a, b) = (try a.plain(), try b.plain())

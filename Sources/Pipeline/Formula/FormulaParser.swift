@@ -93,7 +93,7 @@ struct FormulaParser {
         switch token {
         case .number(let number):
             position += 1
-            return .number(Int128(number))
+            return .number(Int128(wide: number))
         case .text(let text):
             position += 1
             return .text(text)

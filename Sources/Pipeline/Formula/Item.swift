@@ -22,8 +22,8 @@ package enum Item: Sendable {
     init(_ field: FieldValue) throws {
         switch field {
         case .text(let text): self = .text(text)
-        case .signed(let number): self = .integer(Int128(number))
-        case .unsigned(let number): self = .integer(Int128(number))
+        case .signed(let number): self = .integer(Int128(wide: number))
+        case .unsigned(let number): self = .integer(Int128(wide: number))
         case .address(let address): self = .address(address)
         case .boolean(let flag), .mark(let flag, _): self = .boolean(flag)
         case .decimal(let number, _): self = .decimal(number)
@@ -38,7 +38,7 @@ package enum Item: Sendable {
         switch datum {
         case .object(let value): self = .object(value)
         case .record(let record): self = .record(record)
-        case .number(let number): self = .integer(Int128(number))
+        case .number(let number): self = .integer(Int128(wide: number))
         case .text(let text): self = .text(text)
         case .field(let field): try self.init(field)
         case .gap(let gap): throw Undecided(gap.why)
@@ -49,7 +49,7 @@ package enum Item: Sendable {
     package var datum: Datum {
         switch self {
         case .integer(let number):
-            if let unsigned = UInt64(exactly: number) { return .number(unsigned) }
+            if number._high == 0 { return .number(number._low) }
             return .field(.signed(Int64(clamping: number)))
         case .decimal(let number): return .field(.decimal(number, digits: 2))
         case .text(let text), .name(let text): return .text(text)
@@ -95,9 +95,11 @@ extension Item {
             switch try value.strippedType {
             case .integer(let integer):
                 if integer.encoding == .boolean { return .boolean(try value.unsigned() != 0) }
-                return .integer(integer.isSigned ? Int128(try value.signed()) : Int128(try value.unsigned()))
+                return .integer(
+                    integer.isSigned ? Int128(wide: try value.signed()) : Int128(wide: try value.unsigned()))
             case .enumeration(let enumeration):
-                return .integer(enumeration.isSigned ? Int128(try value.signed()) : Int128(try value.unsigned()))
+                return .integer(
+                    enumeration.isSigned ? Int128(wide: try value.signed()) : Int128(wide: try value.unsigned()))
             case .pointer: return .address(try value.unsigned())
             case .array(let array):
                 guard case .integer(let element) = try value.target.types.stripped(array.element).type,
@@ -113,9 +115,10 @@ extension Item {
 
     /// The number that arithmetic and order are about; nil for what has none.
     func number() throws -> Int128? {
+        if case .integer(let number) = self { return number }
         switch try plain() {
         case .integer(let number): return number
-        case .address(let address): return Int128(address)
+        case .address(let address): return Int128(wide: address)
         case .boolean(let flag): return flag ? 1 : 0
         case .record(let record): return record.subjectAddress.map { Int128($0.rawValue) }
         case .object(let value): return (try? value.address).map { Int128($0.rawValue) }
@@ -172,4 +175,10 @@ extension Item {
         default: (2, 0, (try? key()) ?? "")
         }
     }
+}
+
+extension Int128 {
+    /// The standard library's conversions are generic, and cost tens of nanoseconds where they are not specialised.
+    init(wide number: UInt64) { self.init(_low: number, _high: 0) }
+    init(wide number: Int64) { self.init(_low: UInt64(bitPattern: number), _high: number < 0 ? -1 : 0) }
 }
