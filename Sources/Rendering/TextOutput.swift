@@ -104,6 +104,14 @@ package final class TextOutput: Renderer {
         }
     }
 
+    /// An address with the text or the symbol that it leads to.
+    private func pointer(_ record: Record) -> String {
+        let address = record["address"].map { text($0) } ?? "?"
+        if case .text(let string)? = record["string"] { return "\(address) \"\(Escaping.text(string))\"" }
+        if case .text(let symbol)? = record["symbol"] { return "\(address) <\(Escaping.text(symbol))>" }
+        return address
+    }
+
     private func endTable() throws {
         let lines = table?.flush() ?? []
         table = nil
@@ -144,6 +152,7 @@ package final class TextOutput: Renderer {
         case .mark(let flag, let mark): return flag ? mark : ""
         case .decimal(let number, let digits): return Decimal.text(number, digits: digits) ?? "-"
         case .list(let values): return values.map(text).joined(separator: ",")
+        case .record(let record) where record.kind == "pointer": return pointer(record)
         case .record(let record): return record.fields.map { "\($0.name)=\(text($0.value))" }.joined(separator: " ")
         case .gap(let reason):
             count(reason)

@@ -114,8 +114,27 @@ struct ValueReader {
             } catch {
                 text = .unreadable
             }
+        } else if try isPlainByte(pointee, value.target.types),
+            let bytes = try? value.target.space.cString(address, limit: options.stringBytes), bytes.count > 1,
+            bytes.allSatisfy({ $0 >= 0x20 && $0 < 0x7f })
+        {
+            // The kernel has names of files in bytes without a sign; other bytes are no text.
+            text = .text(bytes, isCut: bytes.count >= options.stringBytes)
         }
         return .pointer(address, symbol: value.target.symbols.describe(address), text: text)
+    }
+
+    /// `unsigned char` by that name: `u8` and its like are numbers.
+    private func isPlainByte(_ id: TypeID, _ types: TypeGraph) throws -> Bool {
+        var current = id
+        for _ in 0..<4 {
+            switch try types.type(current) {
+            case .qualified(_, let next): current = next
+            case .integer(let integer): return integer.size == 1 && integer.name == "unsigned char"
+            default: return false
+            }
+        }
+        return false
     }
 
     /// An enumerator, or several whose bits together are the value where the enumeration is one of flags.

@@ -9,7 +9,7 @@ internal import Unwind
 
 package struct Locals: Stage {
     package static let manual = Manual(
-        name: "locals", synopsis: "[-a] [-p] [-g] [-f N] [PID|TASK|COMMAND...]",
+        name: "locals", synopsis: "[-a] [-p] [-g] [-e] [-f N] [PID|TASK|COMMAND...]",
         summary: "parameters and local variables of a frame",
         text: """
             Of the frame that was chosen with frame, up or down, else of the innermost one with a name; -a: of all \
@@ -25,11 +25,13 @@ package struct Locals: Stage {
         options: [
             .init("-a", nil, "every frame of the stack"), .init("-p", nil, "parameters alone"),
             .init("-g", nil, "the steps by which each value was found"),
+            .init("-e", nil, "each variable as a record of its own, for the next stage of a pipeline"),
             .init("-f", "N", "frame N, numbered as bt does"),
         ],
         examples: [
             .init("locals -a 1", "all variables of the stack of pid 1"),
             .init("locals -p -g -a 1", "its parameters, and how each was found"),
+            .init("locals -e -a 1 | filter .type == 'struct task_struct *' | .comm", "the tasks in its variables"),
         ], emits: .subjects, takesOperand: true, section: .tasks)
     private let arguments: Arguments
     private let frame: Int?
@@ -94,6 +96,10 @@ package struct Locals: Stage {
         let index = number < 10 ? " #\(number)" : "#\(number)"
         var lines = ["\(index) \(function.function)\(function.isInlined ? " (inlined)" : "")"]
         var fields: [FieldValue] = []
+        if arguments.has("-e") {
+            for value in shown { try emit(.record(Self.single(value, function, number, task))) }
+            return
+        }
         for value in shown {
             let text = ValueText(value, steps: arguments.has("-g") ? values.steps : nil)
             lines += text.lines.map { "    " + $0 }
@@ -107,6 +113,24 @@ package struct Locals: Stage {
             Field("pc", nil, .address(frame.programCounter.rawValue)), Field("variables", nil, .list(fields)),
         ]
         try emit(.record(Record("locals", identity, presentation: .block(lines))))
+    }
+}
+
+extension Locals {
+    /// One variable with where it belongs; it tells about what it is or points to.
+    private static func single(
+        _ value: NamedValue, _ function: FunctionValues, _ number: Int, _ task: Task
+    ) -> Record {
+        let text = ValueText(value, steps: nil)
+        let known = (value.now ?? value.atEntry)?.value
+        var subject = known
+        if let known, case .pointer? = try? known.strippedType { subject = try? known.pointee() }
+        let place = [
+            Field("pid", "PID", (try? task.pid).map { .signed(Int64($0)) } ?? .gap("unreadable")),
+            Field("frame", "FRAME", .signed(Int64(number))), Field("function", "FUNCTION", .text(function.function)),
+            Field("variable", "VARIABLE", .text(text.lines.first ?? value.name)),
+        ]
+        return Record("variable", place + text.record.fields, subject: subject)
     }
 }
 
@@ -137,7 +161,7 @@ struct ValueText {
             lines.append("\(value.name): \(value.absenceAtEntry ?? value.absence ?? "optimised out")")
         }
         fields += Self.fields("", value.now, value.absence)
-        if value.isParameter { fields += Self.fields("entry-", value.atEntry, value.absenceAtEntry) }
+        if value.isParameter { fields += Self.fields("entry_", value.atEntry, value.absenceAtEntry) }
         self.lines = lines
         record = Record("variable", fields)
     }
@@ -157,7 +181,10 @@ struct ValueText {
 
     /// The number that a scalar is, without its sign; a larger value as text.
     private static func bits(_ value: Value) -> FieldValue {
-        if let number = try? value.unsigned() { return .unsigned(number) }
+        if let number = try? value.unsigned() {
+            if case .pointer? = try? value.strippedType { return .address(number) }
+            return .unsigned(number)
+        }
         return .text(text(value))
     }
 
