@@ -331,12 +331,11 @@ static noinline void seq_writer(void)
 	preempt_enable();
 }
 
-static noinline unsigned long seq_reader(void)
+static noinline unsigned long seq_read_value(void)
 {
 	unsigned long v;
 	unsigned int s;
 
-	WANTS(&mixed_seq, "seqcount", "read");
 	do {
 		s = read_seqcount_begin(&mixed_seq);
 		v = mixed_value;
@@ -344,9 +343,14 @@ static noinline unsigned long seq_reader(void)
 	return v;
 }
 
+static noinline unsigned long seq_reader(void)
+{
+	WANTS(&mixed_seq, "seqcount", "read");
+	return seq_read_value() + 1;
+}
+
 /* ---- the same, done right ---- */
 
-static void fair_done_fn(struct work_struct *work);
 struct fair_job {
 	struct work_struct	work;
 	struct completion	done;
@@ -396,7 +400,7 @@ static noinline void fair_seq(int n)
 {
 	while (!READ_ONCE(stop_fair)) {
 		if (n) {
-			seq_reader();
+			seq_read_value();
 		} else {
 			preempt_disable();
 			write_seqcount_begin(&mixed_seq);
