@@ -70,7 +70,7 @@ let package = Package(
             "LinuxKernel",
             [
                 "Bytes", "DebugModel", "ELF", "Memory", "Machine", "DebugInfo", "Unwind", "Target", "Capabilities",
-                "Pipeline", "Recovery",
+                "Pipeline", "Recovery", "Analysis",
             ]),
         layer("Rendering", ["Bytes", "DebugModel", "Target", "Pipeline"]),
         // 11

@@ -62,7 +62,7 @@ enum FunctionFlow {
     }
 
     /// The state at the beginning of every block on the way; nil when it took too long.
-    private static func fixpoint(
+    static func fixpoint(
         _ code: FunctionCode, from first: Int, _ order: [Int], _ relevant: Set<Int>, _ layout: RegisterLayout,
         _ transfer: inout FlowTransfer
     ) -> [FlowState?]? {
@@ -96,7 +96,7 @@ enum FunctionFlow {
     }
 
     /// The blocks that lie on a path from `first` to `goal`, and an order in which predecessors come first but for loops.
-    private static func reachable(_ code: FunctionCode, from first: Int, to goal: Int) -> ([Int], Set<Int>) {
+    static func reachable(_ code: FunctionCode, from first: Int, to goal: Int) -> ([Int], Set<Int>) {
         var predecessors: [[Int]] = Array(repeating: [], count: code.blocks.count)
         for (number, block) in code.blocks.enumerated() {
             for next in block.successors { predecessors[next].append(number) }

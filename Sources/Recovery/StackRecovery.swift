@@ -97,8 +97,8 @@ package struct RecoveredScope: Sendable {
 
 /// The values of one stack. Not for sharing between threads.
 package final class StackRecovery {
-    private let recovery: ValueRecovery
-    private let frames: [Frame]
+    let recovery: ValueRecovery
+    let frames: [Frame]
     private let perCPU: [UInt64: UInt64]
     private var contexts: [FrameContext?]
     private var registers: [[RegisterNumber: Known]?]
@@ -117,7 +117,7 @@ package final class StackRecovery {
         chains = Array(repeating: nil, count: frames.count)
     }
 
-    private var layout: RegisterLayout { recovery.machine.layout }
+    var layout: RegisterLayout { recovery.machine.layout }
 
     private func name(_ number: RegisterNumber) -> String { layout.names[number] ?? "register \(number.rawValue)" }
 
@@ -128,7 +128,7 @@ package final class StackRecovery {
 
     // MARK: Frames
 
-    private func context(_ index: Int) -> FrameContext {
+    func context(_ index: Int) -> FrameContext {
         if let known = contexts[index] { return known }
         let frame = frames[index]
         let code = recovery.cache?.code(at: frame.lookupAddress)
@@ -152,7 +152,7 @@ package final class StackRecovery {
         return made
     }
 
-    private func solver(_ index: Int) -> TermSolver {
+    func solver(_ index: Int) -> TermSolver {
         TermSolver(
             space: recovery.space, layout: layout,
             entry: { [unowned self] number in self.fromCaller(number, index) },
@@ -162,7 +162,7 @@ package final class StackRecovery {
     }
 
     /// The registers of a frame that hold what they held at its place in the code.
-    private func knownRegisters(_ index: Int) -> [RegisterNumber: Known] {
+    func knownRegisters(_ index: Int) -> [RegisterNumber: Known] {
         if let known = registers[index] { return known }
         let frame = frames[index]
         // What the unwinder found comes first; a circle through the frame within ends here.

@@ -4,8 +4,10 @@ package import Pipeline
 
 package enum LinuxCommands {
     package static let all: [any Stage.Type] = [
+        Blockers.self,
         Bt.self,
         CheckText.self,
+        DeadlockStage.self,
         Down.self,
         Files.self,
         Foreach.self,
@@ -13,6 +15,8 @@ package enum LinuxCommands {
         Interrupts.self,
         Kmem.self,
         Locals.self,
+        LockStage.self,
+        Locks.self,
         Log.self,
         Mach.self,
         Mod.self,
@@ -31,5 +35,6 @@ package enum LinuxCommands {
         Up.self,
         VirtualMemory.self,
         WaitQueue.self,
+        Waits.self,
     ]
 }

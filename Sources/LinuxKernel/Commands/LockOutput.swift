@@ -1,0 +1,104 @@
+// How locks, waits and circles are written by the commands that show them.
+
+internal import Bytes
+internal import DebugModel
+internal import Pipeline
+internal import Target
+
+struct LockOutput {
+    let model: LockModel
+
+    func note(_ context: Context) { for gap in model.gaps { context.gaps.note(gap) } }
+
+    func since(_ wait: Wait) -> String { wait.since.map { "since \(elapsed($0))" } ?? "since unknown" }
+
+    func holderText(_ holder: Holder) -> String {
+        var text = "\(model.title(holder.task)) [\(holder.because)]"
+        if holder.isGone { text += ", which has exited" }
+        if let acquisition = holder.acquisition { text += ", taken in \(acquisition.place)" }
+        return text
+    }
+
+    /// A lock with its holders and waiters.
+    func lock(_ lockClass: LockClass, _ address: VirtualAddress) -> Record {
+        let lock = model.lock(lockClass, address)
+        let holders = model.holders(lockClass, address)
+        let waiters = model.waiters(address)
+        var lines = ["\(model.name(lockClass, address)): \(lock.state)"]
+        lines += holders.map { "  held by     \(holderText($0))" }
+        if case .readers(let count) = lock.owner {
+            lines.append("  explained   \(holders.count { $0.grade < .possible }) of \(count) readers")
+        }
+        for wait in waiters {
+            let mode = wait.mode == .wait ? "" : " to \(wait.mode.rawValue)"
+            let place = model.place(of: wait).map { " in \($0)" } ?? ""
+            lines.append("  waited for  by \(model.title(wait.task.address))\(mode)\(place), \(since(wait))")
+        }
+        let fields = [
+            Field("class", nil, .text(lockClass.rawValue)), Field("address", nil, .address(address.rawValue)),
+            Field("name", nil, .text(model.name(lockClass, address))), Field("state", nil, .text(lock.state)),
+            Field("holders", nil, .list(holders.map { .record(record($0)) })),
+            Field("waiters", nil, .list(waiters.map { .record(record($0)) })),
+        ]
+        return Record("lock", fields, presentation: .block(lines))
+    }
+
+    func record(_ holder: Holder) -> Record {
+        let task = model.task(holder.task)
+        return Record(
+            "holder",
+            [
+                Field("pid", nil, task.flatMap { try? $0.pid }.map { .signed(Int64($0)) } ?? .none),
+                Field("task", nil, .address(holder.task.rawValue)), Field("gone", nil, .boolean(holder.isGone)),
+                Field("shared", nil, .boolean(holder.isShared)), Field("grade", nil, .text(holder.grade.rawValue)),
+                Field("because", nil, .text(holder.because)),
+                Field("taken_in", nil, holder.acquisition.map { .text($0.place) } ?? .none),
+            ], presentation: .none, subject: task?.value)
+    }
+
+    func record(_ wait: Wait) -> Record {
+        Record(
+            "wait",
+            TaskContext.fields(wait.task) + [
+                Field("comm", nil, (try? wait.task.comm).map { .text($0) } ?? .gap("unreadable")),
+                Field("class", nil, .text(wait.lockClass.rawValue)), Field("lock", nil, .address(wait.lock.rawValue)),
+                Field("mode", nil, .text(wait.mode.rawValue)), Field("waiter", nil, .address(wait.waiter.rawValue)),
+                Field("place", nil, model.place(of: wait).map { .text($0) } ?? .none),
+                Field("waiting_ns", nil, wait.since.map { .unsigned($0) } ?? .none),
+            ], presentation: .none, subject: wait.task.value)
+    }
+
+    /// What one task waits for, whom that leads to, and so on to the end of the chain.
+    func chain(_ wait: Wait, _ cycles: WaitCycles) -> [String] {
+        var lines: [String] = []
+        var seen: Set<VirtualAddress> = []
+        var here: Wait? = wait
+        while let wait = here, seen.insert(wait.task.address).inserted {
+            let indent = String(repeating: "  ", count: min(seen.count - 1, 20))
+            let place = model.place(of: wait).map { " in \($0)" } ?? ""
+            lines.append(
+                "\(indent)\(model.title(wait.task.address)) waits for \(model.name(wait.lockClass, wait.lock))\(place), "
+                    + since(wait))
+            let steps = cycles.steps(wait.task.address)
+            for step in steps { lines.append("\(indent)  held by \(holderText(step.holder))") }
+            guard let step = steps.first, !step.holder.isGone else { return lines }
+            if seen.contains(step.holder.task) {
+                lines.append("\(indent)  and that closes the circle")
+                return lines
+            }
+            here = model.waitOf[step.holder.task]
+        }
+        return lines
+    }
+
+    /// A circle, a line for each task of it.
+    func circle(_ steps: [WaitStep]) -> [String] {
+        steps.map { step in
+            let wait = step.wait
+            let place = model.place(of: wait).map { " in \($0)" } ?? ""
+            let taken = step.holder.acquisition.map { ", taken in \($0.place)" } ?? ""
+            return "  \(model.title(wait.task.address)) waits for \(model.name(wait.lockClass, wait.lock))\(place); "
+                + "\(wait.lockClass == .work ? "run by" : "held by") \(model.title(step.holder.task))\(taken)"
+        }
+    }
+}

@@ -1,0 +1,76 @@
+// locks, lock: the locks that are waited for, and one lock.
+
+internal import Bytes
+internal import DebugModel
+package import Pipeline
+internal import Target
+
+package struct Locks: Stage {
+    package static let manual = Manual(
+        name: "locks", synopsis: "", summary: "the locks that tasks wait for, who holds them, and who waits",
+        text: """
+            Of each lock that a sleeping task waits for: what contains it, who holds it and how that is known, where the \
+            holder took it, and who waits where since when. Locks that somebody holds and nobody waits for are shown \
+            by `lock` alone: no list leads to them.
+            """,
+        examples: [.init("locks", "the contended locks")], section: .tasks)
+
+    package init(_ arguments: Arguments) throws {}
+
+    package func finish(_ context: Context, _ emit: Emit) throws {
+        let model = try LockModel(linux(context))
+        let output = LockOutput(model: model)
+        output.note(context)
+        var count = 0
+        for address in model.lockOrder {
+            guard let lockClass = model.waiters(address).first?.lockClass, lockClass.isLock || lockClass == .work else {
+                continue
+            }
+            if context.isInterrupted() { throw Interrupted() }
+            count += 1
+            try emit(.record(output.lock(lockClass, address)))
+        }
+        if count == 0 { try emit(.text("no sleeping task waits for a lock")) }
+    }
+}
+
+package struct LockStage: Stage {
+    package static let manual = Manual(
+        name: "lock", synopsis: "ADDRESS [CLASS]", summary: "one lock: its state, who holds it, who waits for it",
+        text: """
+            CLASS is mutex, rwsem, semaphore, rt_mutex or percpu_rwsem. Without it the class is that which the lock's \
+            waiters tell.
+            """,
+        examples: [.init("lock tasklist_lock rwsem", "a lock by its symbol")], section: .tasks)
+    private let words: [String]
+
+    package init(_ arguments: Arguments) throws {
+        words = arguments.operands
+        guard (1...2).contains(words.count) else { throw UsageError("lock: the address of a lock, and its class") }
+    }
+
+    package func finish(_ context: Context, _ emit: Emit) throws {
+        let model = try LockModel(linux(context))
+        let output = LockOutput(model: model)
+        output.note(context)
+        let address = try address(context)
+        var lockClass = model.waiters(address).first?.lockClass
+        if words.count == 2 {
+            guard let named = LockClass(rawValue: words[1]) else {
+                throw UsageError("lock: \(Escaping.text(words[1])) is no class of locks")
+            }
+            lockClass = named
+        }
+        guard let lockClass else {
+            throw CommandError("lock: nobody waits for \(address), and nothing else says what it is: name its class")
+        }
+        try emit(.record(output.lock(lockClass, address)))
+    }
+
+    private func address(_ context: Context) throws -> VirtualAddress {
+        let digits = words[0].hasPrefix("0x") ? String(words[0].dropFirst(2)) : words[0]
+        if digits.count > 8, let number = UInt64(digits, radix: 16) { return VirtualAddress(number) }
+        if let symbol = context.target.symbols.symbol(named: words[0]) { return symbol.address }
+        return VirtualAddress(UInt64(bitPattern: try context.target.evaluate(words[0]).signed()))
+    }
+}

@@ -1,0 +1,116 @@
+// Which locks a task holds, as the code of the functions on its stack says.
+
+package import Bytes
+internal import DebugModel
+package import Recovery
+internal import Machine
+internal import Target
+internal import Unwind
+
+/// A lock that a task took in a function that is still on its stack.
+package struct Acquisition: Sendable {
+    package let lock: VirtualAddress
+    package let group: String
+    package let isShared: Bool
+    /// The call that took it.
+    package let call: VirtualAddress
+    /// On every way to where the function stands now; else only on some, or by a call that may fail.
+    package let isCertain: Bool
+    package let grade: Grade
+    /// `function at file.c:64`, without debug information `function+0x10`.
+    package let place: String
+}
+
+/// Knows the kernel's functions that take and release locks.
+struct HeldLocks {
+    private let kernel: LinuxKernel
+    private let effects: [VirtualAddress: CallEffect]
+
+    private static let takes: [(group: String, isShared: Bool, names: [String])] = [
+        (
+            "mutex", false,
+            [
+                "mutex_lock", "mutex_lock_interruptible", "mutex_lock_killable", "mutex_lock_io", "mutex_lock_nested",
+                "mutex_lock_interruptible_nested", "mutex_lock_killable_nested", "mutex_lock_io_nested",
+                "_mutex_lock_nest_lock", "ww_mutex_lock", "ww_mutex_lock_interruptible",
+            ]
+        ),
+        (
+            "rwsem", false,
+            ["down_write", "down_write_killable", "down_write_nested", "down_write_killable_nested", "_down_write_nest_lock"]
+        ),
+        (
+            "rwsem", true,
+            [
+                "down_read", "down_read_interruptible", "down_read_killable", "down_read_nested",
+                "down_read_killable_nested", "down_read_non_owner",
+            ]
+        ),
+        ("semaphore", false, ["down", "down_interruptible", "down_killable", "down_timeout"]),
+        (
+            "rt_mutex", false,
+            ["rt_mutex_lock", "rt_mutex_lock_interruptible", "rt_mutex_lock_killable", "rt_mutex_lock_nested"]
+        ),
+        ("percpu_rwsem", false, ["percpu_down_write"]),
+        ("percpu_rwsem", true, ["__percpu_down_read"]),
+    ]
+    private static let tries: [(group: String, isShared: Bool, names: [String])] = [
+        ("mutex", false, ["mutex_trylock", "ww_mutex_trylock"]), ("rwsem", false, ["down_write_trylock"]),
+        ("rwsem", true, ["down_read_trylock"]), ("semaphore", false, ["down_trylock"]),
+        ("rt_mutex", false, ["rt_mutex_trylock"]),
+    ]
+    private static let releases: [(group: String, isShared: Bool, names: [String])] = [
+        ("mutex", false, ["mutex_unlock", "ww_mutex_unlock"]), ("rwsem", false, ["up_write"]),
+        ("rwsem", true, ["up_read", "up_read_non_owner"]), ("semaphore", false, ["up"]),
+        ("rt_mutex", false, ["rt_mutex_unlock"]), ("percpu_rwsem", false, ["percpu_up_write"]),
+    ]
+
+    init(_ kernel: LinuxKernel) {
+        self.kernel = kernel
+        var effects: [VirtualAddress: CallEffect] = [:]
+        let table: [(CallEffect.Action, [(group: String, isShared: Bool, names: [String])])] = [
+            (.takes, Self.takes), (.tries, Self.tries), (.releases, Self.releases),
+        ]
+        for (action, rows) in table {
+            for row in rows {
+                for name in row.names {
+                    for symbol in kernel.model.symbols.symbols(named: name) where symbol.module == nil {
+                        effects[symbol.address] = CallEffect(action, group: row.group, isShared: row.isShared)
+                    }
+                }
+            }
+        }
+        self.effects = effects
+    }
+
+    /// The locks taken and not released by the functions on a stack, innermost first. `followingCalls`: by helpers that
+    /// these called as well, which costs more.
+    func held(by stack: TaskStack, followingCalls: Bool) -> [Acquisition] {
+        var words: [UInt64: UInt64] = [:]
+        for offset in kernel.currentTaskOffsets { words[offset] = stack.task.address.rawValue }
+        let recovered = kernel.recovery.stack(stack.stack, perCPU: words)
+        var found: [Acquisition] = []
+        for index in stack.stack.frames.indices {
+            for held in recovered.held(inFrame: index, followingCalls: followingCalls, effect: { effects[$0] }) {
+                found.append(
+                    Acquisition(
+                        lock: held.object, group: held.effect.group, isShared: held.effect.isShared, call: held.call,
+                        isCertain: held.isCertain, grade: held.grade, place: place(held.call)))
+            }
+        }
+        return found
+    }
+
+    /// Where a call stands: the innermost function that is not of a header, which would be the wrapper of a lock.
+    func place(_ call: VirtualAddress) -> String {
+        let target = kernel.target
+        if let scopes = try? target.functions(at: call), !scopes.isEmpty,
+            let scope = scopes.first(where: { $0.location.map { !$0.file.hasSuffix(".h") } ?? false }) ?? scopes.last,
+            let location = scope.location
+        {
+            let file = location.file.split(separator: "/").last.map(String.init) ?? location.file
+            return "\(scope.name) at \(file):\(location.line)"
+        }
+        return target.symbols.describe(call) ?? "\(call)"
+    }
+}
