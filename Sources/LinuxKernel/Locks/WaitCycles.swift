@@ -120,7 +120,10 @@ package struct WaitCycles {
         var here = start
         while seen[here] == nil {
             seen[here] = steps.count
-            guard let step = (next[here] ?? []).first(where: { part.contains($0.holder.task) && $0.holder.grade < .possible })
+            guard
+                let step = (next[here] ?? []).first(where: {
+                    part.contains($0.holder.task) && $0.holder.grade < .possible
+                })
             else { return nil }
             steps.append(step)
             here = step.holder.task
