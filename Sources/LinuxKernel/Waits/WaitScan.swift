@@ -270,11 +270,18 @@ struct WaitScan {
             else { return nil }
             return (.semaphore, lock, .write, nil)
         }
-        guard let name else { return mutex() ?? rwsem() }
+        // Without a name for the frame only the lock's words tell, and those of other structures may look like them.
+        guard let name else {
+            return [mutex(), rwsem()].compactMap { $0 }.first { found in
+                let lock = Lock(found.0, found.1, kernel) { stacks[$0] != nil }
+                if case .task = lock.owner { return true }
+                return false
+            }
+        }
         if name.contains("mutex") { return mutex() }
         if name.contains("rwsem") { return rwsem() }
-        if name.hasPrefix("__down") || name.hasPrefix("down") { return semaphore() }
-        return mutex() ?? rwsem() ?? semaphore()
+        // A futex's waiter, too, names its task and is on a ring.
+        return name.hasPrefix("__down") || name.hasPrefix("down") ? semaphore() : nil
     }
 
     /// The function in whose frame an address of a task's stack lies.
