@@ -33,7 +33,7 @@ package final class LinuxKernel: Kernel {
     package var capabilities: [any Capability] {
         offered + [
             LinuxFrames(kernel: self), LinuxThreads(kernel: self), LinuxThreadDirectory(kernel: self),
-            LinuxSystem(kernel: self), LinuxSummary(kernel: self),
+            LinuxSystem(kernel: self), LinuxSummary(kernel: self), LinuxAnalyses(),
         ]
     }
     private let offered: [any Capability]
