@@ -61,7 +61,8 @@ let package = Package(
         layer("Analysis", ["Bytes", "Target", "Capabilities"]),
         // 10
         layer(
-            "Commands", ["Bytes", "DebugModel", "Memory", "Machine", "Unwind", "Target", "Capabilities", "Pipeline"]),
+            "Commands",
+            ["Bytes", "DebugModel", "Memory", "Machine", "Unwind", "Target", "Capabilities", "Pipeline", "Analysis"]),
         layer(
             "MDB", ["Bytes", "DebugModel", "Memory", "Machine", "Unwind", "Target", "Capabilities", "Pipeline"]),
         layer(
@@ -102,7 +103,9 @@ let package = Package(
         tests("Recovery", ["Bytes", "DebugModel", "Memory", "Machine", "Unwind", "FixtureKit"]),
         tests("Target", ["Bytes", "DebugModel", "Memory", "Machine", "Unwind", "FixtureKit"]),
         tests("Pipeline", ["Bytes", "DebugModel", "Memory", "Machine", "Target", "Capabilities"]),
-        tests("Commands", ["Bytes", "DebugModel", "Memory", "Target", "Capabilities", "Pipeline", "FixtureKit"]),
+        tests(
+            "Commands",
+            ["Bytes", "DebugModel", "Memory", "Target", "Capabilities", "Pipeline", "Analysis", "FixtureKit"]),
         tests(
             "DDB",
             [
@@ -120,7 +123,7 @@ let package = Package(
             [
                 "Bytes", "DebugModel", "ELF", "Memory", "Machine", "Dump", "DebugInfo", "Unwind", "Target",
                 "Capabilities",
-                "Pipeline", "Commands", "FixtureKit",
+                "Pipeline", "Analysis", "Commands", "FixtureKit",
             ]),
         tests("Rendering", ["Bytes", "Target", "Pipeline"]),
         // The program as a user runs it, and the rules that hold between the targets.

@@ -4,6 +4,7 @@ package import Pipeline
 
 package enum Commands {
     package static let all: [any Stage.Type] = [
+        Analyze.self,
         Ascii.self,
         Btop.self,
         Dis.self,
@@ -20,6 +21,7 @@ package enum Commands {
         Search.self,
         Struct.self,
         Sym.self,
+        Verify.self,
         Vtop.self,
         Walk.self,
         Whatis.self,

@@ -34,6 +34,7 @@ package final class LinuxKernel: Kernel {
         offered + [
             LinuxFrames(kernel: self), LinuxThreads(kernel: self), LinuxThreadDirectory(kernel: self),
             LinuxSystem(kernel: self), LinuxSummary(kernel: self), LinuxWaitGraph(kernel: self),
+            LinuxAnalyses(),
         ]
     }
     private let offered: [any Capability]

@@ -13,6 +13,17 @@ package enum OutputForm: Sendable, Equatable {
     /// As the session does.
     case usual
     case json
+    /// A picture of the graphs that flow by: Scalable Vector Graphics.
+    case svg
+    /// The same in Graphviz's language.
+    case dot
+}
+
+/// Writes files for commands whose options name some. A session without one writes none.
+package protocol FileSink: Sendable {
+    /// Calls `body` with what takes the file's data. Throws `CommandError` when the file cannot be written, or writing
+    /// is off.
+    func write(_ path: String, as form: OutputForm, _ body: (Emit) throws -> Void) throws
 }
 
 /// Opens destinations. The session's writes to the terminal; a test's collects.

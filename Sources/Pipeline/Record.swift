@@ -21,6 +21,8 @@ package struct Record: Sendable {
     package var presentation: Presentation
     /// The object of the target that it tells about, of which later stages may take members: a task's `task_struct`.
     package let subject: Value?
+    /// A picture of what the record tells; drawn where one is asked for.
+    package var graph: Graph?
 
     package enum Presentation: Sendable {
         /// A row of a table with the columns of the record's fields (those with a header).
@@ -32,9 +34,11 @@ package struct Record: Sendable {
     }
 
     package init(
-        _ kind: String, _ fields: [Field], presentation: Presentation = .row, subject: Value? = nil
+        _ kind: String, _ fields: [Field], presentation: Presentation = .row, subject: Value? = nil,
+        graph: Graph? = nil
     ) {
         self.subject = subject
+        self.graph = graph
         self.kind = kind
         self.fields = fields
         self.presentation = presentation

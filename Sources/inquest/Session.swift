@@ -52,7 +52,8 @@ final class Session {
     func makeContext() -> Context {
         Context(
             kernel: kernel, catalog: catalog, gaps: Gaps(), journal: journal, session: state,
-            progress: screen.progress, isInterrupted: { System.isInterrupted })
+            progress: screen.progress, isInterrupted: { System.isInterrupted },
+            files: SessionFiles(allowsShell: state.allowsShell))
     }
 
     /// Nobody reads what is written any more: there is no point in going on.

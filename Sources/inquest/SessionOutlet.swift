@@ -41,11 +41,7 @@ struct SessionOutlet: Outlet {
         try? renderer.fail(sentence, line: line)
     }
 
-    private func allow(_ what: String) throws {
-        guard allowsShell else {
-            throw CommandError("\(what) is off here; the option --allow-shell turns it on")
-        }
-    }
+    private func allow(_ what: String) throws { try SessionFiles(allowsShell: allowsShell).allow(what) }
 
     /// What was emitted before a failure is shown too, with what was missing from it.
     private func render(_ renderer: any Renderer, _ body: (Emit) throws -> Void) throws {
@@ -77,6 +73,36 @@ struct SessionOutlet: Outlet {
         return TextOutput(palette: palette, isLate: { isLive && ContinuousClock.now > patience }) { text in
             try sink(text)
             if isLive { output.flush() }
+        }
+    }
+}
+
+/// The files that options of commands name.
+struct SessionFiles: FileSink {
+    let allowsShell: Bool
+
+    func write(_ path: String, as form: OutputForm, _ body: (Emit) throws -> Void) throws {
+        try allow("writing files")
+        guard let file = OutputFile(path, appending: false) else {
+            throw CommandError("\(path) cannot be written: \(System.lastError)")
+        }
+        let output = file.output
+        let renderer = Renderers.make(form) { text in
+            output.write(text)
+            if output.isBroken { throw Enough() }
+        }
+        do {
+            try body { try renderer.receive($0) }
+            try renderer.finish(gaps: [], count: 0)
+        } catch is Enough {
+            // The disk is full: `close` says so.
+        }
+        guard file.close() else { throw CommandError("\(path) could not be written whole") }
+    }
+
+    func allow(_ what: String) throws {
+        guard allowsShell else {
+            throw CommandError("\(what) is off here; the option --allow-shell turns it on")
         }
     }
 }

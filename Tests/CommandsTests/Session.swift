@@ -20,7 +20,10 @@ struct Session {
     let task: VirtualAddress
     let initTask: VirtualAddress
 
-    init(_ change: (KernelBuilder, _ task: VirtualAddress) -> Void = { _, _ in }) {
+    init(
+        offering capabilities: [any Capability] = [], pid: Int = 45,
+        _ change: (KernelBuilder, _ task: VirtualAddress) -> Void = { _, _ in }
+    ) {
         var types = TypeBuilder()
         types.structure("list_head") {
             $0.member("next", "struct list_head *")
@@ -46,11 +49,12 @@ struct Session {
         builder.symbol("mystery", size: 8)
         builder.nextPage()
         task = builder.object(
-            "struct task_struct", [("pid", 45), ("comm", "ru\nby"), ("parent", .address(initTask))])
+            "struct task_struct", [("pid", .number(UInt64(pid))), ("comm", "ru\nby"), ("parent", .address(initTask))])
         builder.perCPUVariable("runqueues", "struct rq", [[("curr", .address(initTask))], [("curr", .address(task))]])
         change(builder, task)
         context = Context(
-            kernel: builder.kernel([Pages()]), catalog: Catalog([[Help.self], Commands.all]), gaps: Gaps(),
+            kernel: builder.kernel([Pages()] + capabilities), catalog: Catalog([[Help.self], Commands.all]),
+            gaps: Gaps(),
             journal: Journal())
     }
 

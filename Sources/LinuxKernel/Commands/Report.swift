@@ -1,6 +1,7 @@
 // report: the first minute of looking at a dump, on one page.
 
 package import Pipeline
+internal import Analysis
 internal import Bytes
 internal import Target
 
@@ -8,7 +9,7 @@ package struct Report: Stage {
     package static let manual = Manual(
         name: "report", summary: "the first-minute report: what died, what hangs, what is missing",
         text: """
-            Identity of the system, the panic, taints and modules, the stack of every CPU, every uninterruptible \
+            The verdict of `analyze` in brief, identity of the system, the panic, taints and modules, the stack of every CPU, every uninterruptible \
             task grouped by identical stack with the longest waiting first, memory, the largest slab caches, the \
             tail of the log, and what could not be read. With --json each part is one or more objects, told apart \
             by their `kind`.
@@ -34,6 +35,7 @@ package struct Report: Stage {
     }
 
     private func write(_ page: ReportPage) throws {
+        try page.verdict()
         try page.system()
         let log = Result { try KernelLog(page.kernel.model) }
         try page.panic(log)
@@ -68,6 +70,21 @@ struct ReportPage {
 
     /// Lines that are for people alone.
     func text(_ lines: [String]) throws { try emit(.record(Record("heading", [], presentation: .block(lines)))) }
+
+    func verdict() throws {
+        let examination = try Examination(kernel) { if context.isInterrupted() { throw Interrupted() } }
+        let lines = examination.headline
+        let first = examination.faults.first
+        try emit(
+            .record(
+                Record(
+                    "verdict",
+                    [
+                        Field("outcome", nil, .text(examination.outcome.rawValue)),
+                        Field("rule", nil, first.map { .text($0.rule) } ?? .none),
+                        Field("summary", nil, first.map { .text($0.summary) } ?? .none),
+                    ], presentation: .block(["VERDICT (see: analyze)"] + lines.map { "  \($0)" } + [""]))))
+    }
 
     func system() throws {
         try emit(.record(Sys.record(kernel, context.gaps)))

@@ -104,9 +104,12 @@ private struct LockFindings {
         let wait = step.wait
         return Finding(
             rule: "exited-owner", confidence: .probable,
-            summary: "the owner of \(name(wait)) has exited: its task_struct is now that of \(model.title(wait.task.address)), "
+            summary:
+                "the owner of \(name(wait)) has exited: its task_struct is now that of \(model.title(wait.task.address)), "
                 + "which waits for the lock and took it in no function on its stack",
-            parties: model.waiters(wait.lock).map { "\(model.title($0.task.address)) waits for \(name($0))\(place($0))" },
+            parties: model.waiters(wait.lock).map {
+                "\(model.title($0.task.address)) waits for \(name($0))\(place($0))"
+            },
             chronology: chronology(model.waiters(wait.lock)), evidence: evidence(step), unread: unread,
             graph: LinuxWaitGraph.graph(cycles, only: Set(model.waiters(wait.lock).map(\.task.address))))
     }
@@ -115,7 +118,9 @@ private struct LockFindings {
 
     private func blocked(_ blocker: Blocker) -> Finding {
         let longest = blocker.victims.compactMap(\.since).max() ?? 0
-        let isHung = blocker.victims.contains { ($0.since ?? 0) >= limit && (try? $0.task.state.isUninterruptible) == true }
+        let isHung = blocker.victims.contains {
+            ($0.since ?? 0) >= limit && (try? $0.task.state.isUninterruptible) == true
+        }
         let inUserMode = blocker.state.hasSuffix("in user mode")
         let direct = blocker.victims.first { blocker.locks.contains($0.lock) } ?? blocker.victims.first
         let lock = direct.map { name($0) } ?? "a lock"
@@ -172,7 +177,9 @@ private struct LockFindings {
 
     private func chronology(_ waits: [Wait]) -> [String] {
         waits.filter { $0.since != nil }.sorted { ($1.since ?? 0, $0.task.address) < ($0.since ?? 0, $1.task.address) }
-            .map { "\(elapsed($0.since ?? 0)) before the dump: \(model.title($0.task.address)) began to wait for \(name($0))" }
+            .map {
+                "\(elapsed($0.since ?? 0)) before the dump: \(model.title($0.task.address)) began to wait for \(name($0))"
+            }
     }
 
     private func waiting(_ wait: Wait) -> Evidence {
@@ -180,7 +187,8 @@ private struct LockFindings {
         return Evidence(
             claim: "\(model.title(wait.task.address)) waits for \(name(wait)): the waiter on its list names the task",
             expected: .number(wait.task.address.rawValue),
-            reproduce: "print -x (unsigned long)((struct \(wait.waiterType)*)0x\(hex(member.rawValue)))->\(wait.taskMember)",
+            reproduce:
+                "print -x (unsigned long)((struct \(wait.waiterType)*)0x\(hex(member.rawValue)))->\(wait.taskMember)",
             reads: [member..<member.advanced(by: UInt64(64))])
     }
 

@@ -1,0 +1,89 @@
+// When a dump was taken, as the kernel's own clocks tell, for rules that ask how long something has lasted.
+
+internal import Bytes
+internal import Target
+
+/// The clocks of a dump. All of them stand still somewhere: an idle CPU's, all after a panic but the panicking CPU's.
+struct KernelTime {
+    /// The CPU whose run queue has the latest clock, and that clock: nanoseconds of `sched_clock`. Never later than the
+    /// moment of the dump, nor than that of the panic where other CPUs were stopped then. Nil when none can be read.
+    let latest: (cpu: Int, clock: UInt64)?
+    let hasPanicked: Bool
+    /// Ticks a second; nil when the kernel does not say.
+    let ticks: UInt64?
+
+    init(_ kernel: LinuxKernel) {
+        let panicked = kernel.panicCPU?.number
+        hasPanicked = panicked != nil
+        var known: [(cpu: Int, clock: UInt64)] = []
+        for cpu in kernel.cpus.cpus {
+            if let clock = try? cpu.runQueue["clock"].unsigned(), clock != 0 { known.append((cpu.number, clock)) }
+        }
+        // The clock of a CPU that panicked goes on while it waits for its reboot.
+        let stopped = known.filter { $0.cpu != panicked }
+        latest = (stopped.isEmpty ? known : stopped).max { $0.clock < $1.clock }
+        // NSEC_PER_SEC / HZ, rounded.
+        if let tick = try? kernel.model.variable("tick_nsec").unsigned(), tick > 0 {
+            ticks = (1_000_000_000 + tick / 2) / tick
+        } else {
+            ticks = nil
+        }
+    }
+
+    /// Seconds as the watchdog counts them: 2^30 ns (kernel/watchdog.c).
+    static func watchdogSeconds(_ nanoseconds: UInt64) -> UInt64 { nanoseconds >> 30 }
+}
+
+/// What a CPU was doing, for people.
+struct CPUActivity {
+    /// "task 98 (watch)".
+    let task: String
+    let pid: Int?
+    let isIdle: Bool
+    /// Function names from the innermost one; empty without registers.
+    let functions: [String]
+    /// "func at file.c:12", of the innermost function outside the locking code.
+    let place: String?
+    /// Why there is no stack.
+    let failure: String?
+
+    init(_ cpu: CPU, _ kernel: LinuxKernel) {
+        let current = try? cpu.current
+        task = current.map { "task \(StackOutput.name($0))" } ?? "a task that cannot be read"
+        pid = try? current?.pid
+        isIdle = (try? cpu.idle.address) == current?.address
+        do {
+            let frames = StackListing(try StackReader(kernel).stack(of: cpu), kernel.model).frames
+            functions = frames.compactMap { $0.function ?? $0.symbol }
+            // What a watchdog interrupted stands below the interrupt.
+            let interrupted = frames.lastIndex { $0.wasInterrupted } ?? 0
+            let own = frames[interrupted...]
+            let busy = own.first { frame in (frame.function ?? frame.symbol).map { !Self.isWaiting($0) } ?? false }
+            place = busy.flatMap { frame in
+                (frame.function ?? frame.symbol).map { name in
+                    name + (frame.module.map { " [\($0)]" } ?? "") + (frame.location.map { " at \($0)" } ?? "")
+                }
+            }
+            failure = nil
+        } catch {
+            functions = []
+            place = nil
+            failure = "\(error)"
+        }
+    }
+
+    /// The innermost function that waits for a lock by spinning, below any interrupt.
+    var spinning: String? { functions.first { Self.isWaiting($0) && $0.contains("lock") } }
+
+    /// A function that does nothing but wait for a lock.
+    private static func isWaiting(_ function: String) -> Bool {
+        ["queued_spin_lock_slowpath", "queued_read_lock_slowpath", "queued_write_lock_slowpath", "virt_spin_lock"]
+            .contains { function.contains($0) }
+            || [
+                "_raw_spin_lock", "_raw_read_lock", "_raw_write_lock", "__raw_spin_lock", "do_raw_spin_lock", "pv_wait",
+            ]
+            .contains { function.hasPrefix($0) }
+            || ["arch_atomic_read", "atomic_read", "cpu_relax", "rep_nop", "queued_spin_lock", "spin_lock"]
+                .contains(function)
+    }
+}

@@ -1,0 +1,13 @@
+// The analyses of a Linux kernel, in the order in which their answers are told.
+
+package import Analysis
+
+package enum LinuxRules {
+    package static let all: [any Analysis.Type] = [
+        DeadlockRule.self,
+        LockupRule.self,
+        RCUStallRule.self,
+        WorkqueueStallRule.self,
+        HungTaskRule.self,
+    ]
+}

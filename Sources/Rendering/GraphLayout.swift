@@ -1,0 +1,178 @@
+// Where the nodes of a graph stand: layers from left to right, each circle of nodes as a ring in one of them.
+
+package import Target
+
+/// A point of a picture: x to the right, y downwards.
+package struct Point: Sendable, Equatable {
+    package var x: Double
+    package var y: Double
+
+    static func + (a: Point, b: Point) -> Point { Point(x: a.x + b.x, y: a.y + b.y) }
+    static func - (a: Point, b: Point) -> Point { Point(x: a.x - b.x, y: a.y - b.y) }
+    static func * (a: Point, factor: Double) -> Point { Point(x: a.x * factor, y: a.y * factor) }
+    var length: Double { (x * x + y * y).squareRoot() }
+    /// Turned to the left of the way that it points, in a picture whose y grows downwards.
+    var left: Point { Point(x: y, y: -x) }
+}
+
+/// A rectangle by its centre.
+package struct Box: Sendable, Equatable {
+    package var centre: Point
+    package let width: Double
+    package let height: Double
+
+    package func overlaps(_ other: Box) -> Bool {
+        abs(centre.x - other.centre.x) * 2 < width + other.width
+            && abs(centre.y - other.centre.y) * 2 < height + other.height
+    }
+
+    /// Where the way from the centre towards a point leaves the rectangle.
+    func border(towards point: Point) -> Point {
+        let way = point - centre
+        guard way.length > 0.001 else { return centre }
+        let acrossX = way.x == 0 ? Double.infinity : width / 2 / abs(way.x)
+        let acrossY = way.y == 0 ? Double.infinity : height / 2 / abs(way.y)
+        return centre + way * min(acrossX, acrossY)
+    }
+}
+
+/// A graph with places. O(nodes + edges) but for the ordering of layers, which sorts them a few times.
+package struct GraphLayout: Sendable {
+    /// One for each node, in the graph's order.
+    package private(set) var boxes: [Box]
+    package private(set) var width = 0.0
+    package private(set) var height = 0.0
+    /// The edges by the numbers of their nodes; those whose nodes do not exist are left out.
+    package let edges: [(from: Int, to: Int, edge: Graph.Edge)]
+    /// The circles: numbers of nodes, each with an edge to the next and the last to the first where there is such an
+    /// order. None has fewer than two nodes.
+    package let rings: [[Int]]
+
+    /// Of the text in boxes, in units of the picture.
+    static let lineHeight = 17.0
+    static let letterWidth = 7.4
+    private static let layerGap = 120.0
+    private static let rowGap = 26.0
+
+    package init(_ graph: Graph) {
+        boxes = graph.nodes.map { node in
+            let letters = node.label.map { GraphText.shortened($0).count }.max() ?? 0
+            return Box(
+                centre: Point(x: 0, y: 0), width: max(Double(letters) * Self.letterWidth + 24, 70),
+                height: Double(max(node.label.count, 1)) * Self.lineHeight + 16)
+        }
+        let structure = GraphStructure(graph)
+        edges = structure.edges
+        rings = structure.rings
+        place(structure)
+    }
+
+    /// A part of the picture that moves as one: a ring, or a node that is in none.
+    private struct Block {
+        let nodes: [Int]
+        /// Centres of the nodes from the block's own centre.
+        let places: [Point]
+        let width: Double
+        let height: Double
+        var y = 0.0
+    }
+
+    private mutating func place(_ structure: GraphStructure) {
+        var blocks = structure.components.map { block($0, structure) }
+        let layers = structure.layers
+        var order = (0..<(layers.max() ?? -1) + 1).map { layer in layers.indices.filter { layers[$0] == layer } }
+        let neighbours = structure.componentNeighbours
+        for pass in 0..<4 {
+            // From the layer of those that nobody waits behind, backwards; then forwards.
+            for layer in pass % 2 == 0 ? Array(order.indices) : order.indices.reversed() {
+                let wanted = order[layer].map { component -> Double in
+                    let near = neighbours[component].filter { pass == 0 ? layers[$0] < layer : true }
+                    return near.isEmpty
+                        ? blocks[component].y : near.map { blocks[$0].y }.reduce(0, +) / Double(near.count)
+                }
+                let sorted = zip(order[layer], wanted).enumerated()
+                    .sorted { ($0.element.1, $0.offset) < ($1.element.1, $1.offset) }.map(\.element.0)
+                order[layer] = sorted
+                Self.stack(sorted, &blocks)
+            }
+        }
+        // The last layer found, of victims, stands on the left.
+        var x = 30.0
+        for layer in order.reversed() {
+            let widest = layer.map { blocks[$0].width }.max() ?? 0
+            for component in layer {
+                let block = blocks[component]
+                for (node, place) in zip(block.nodes, block.places) {
+                    boxes[node].centre = Point(x: x + widest / 2, y: block.y) + place
+                }
+            }
+            x += widest + Self.layerGap
+        }
+        let top = boxes.map { $0.centre.y - $0.height / 2 }.min() ?? 0
+        for index in boxes.indices { boxes[index].centre.y += 30 - top }
+        width = (boxes.map { $0.centre.x + $0.width / 2 }.max() ?? 0) + 30
+        height = (boxes.map { $0.centre.y + $0.height / 2 }.max() ?? 0) + 30
+        for ring in rings {
+            // Edges of a ring bulge beyond its nodes.
+            let bulge = ring.map { boxes[$0].centre.x + boxes[$0].width / 2 + 40 }.max() ?? 0
+            width = max(width, bulge)
+        }
+    }
+
+    /// One below the other, centred around 0.
+    private static func stack(_ components: [Int], _ blocks: inout [Block]) {
+        let total = components.reduce(0) { $0 + blocks[$1].height + rowGap } - rowGap
+        var y = -total / 2
+        for component in components {
+            blocks[component].y = y + blocks[component].height / 2
+            y += blocks[component].height + rowGap
+        }
+    }
+
+    private func block(_ nodes: [Int], _ structure: GraphStructure) -> Block {
+        guard nodes.count > 1 else {
+            let box = nodes.first.map { boxes[$0] }
+            return Block(
+                nodes: nodes, places: nodes.map { _ in Point(x: 0, y: 0) }, width: box?.width ?? 0,
+                height: box?.height ?? 0)
+        }
+        let widest = nodes.map { boxes[$0].width }.max() ?? 0
+        let highest = nodes.map { boxes[$0].height }.max() ?? 0
+        let step = Circle.sine(Double.pi / Double(nodes.count))
+        // Neighbours on the ring keep clear of each other, with room for an edge and its label between them.
+        let radiusX = nodes.count == 2 ? widest / 2 + 60 : max((widest + 70) / (2 * step), widest / 2 + 60)
+        let radiusY = nodes.count == 2 ? 1 : max((highest + 60) / (2 * step), highest + 40)
+        let around = nodes.indices.map { Double($0) / Double(nodes.count) * 2 * Double.pi + Double.pi }
+        // Turned so that those for whom others wait stand where the others come from.
+        let waiting = nodes.map { Double(structure.outsiders[$0]) }
+        let turned = nodes.indices.min { a, b in cost(a) < cost(b) } ?? 0
+        func cost(_ turn: Int) -> Double {
+            nodes.indices.reduce(0) { $0 + waiting[$1] * Circle.cosine(around[($1 + turn) % nodes.count]) }
+        }
+        let places = nodes.indices.map { index -> Point in
+            let angle = around[(index + turned) % nodes.count]
+            return Point(x: Circle.cosine(angle) * radiusX, y: Circle.sine(angle) * radiusY)
+        }
+        let bulge = nodes.count == 2 ? 100.0 : 60
+        return Block(
+            nodes: nodes, places: places, width: radiusX * 2 + widest, height: radiusY * 2 + highest + bulge)
+    }
+}
+
+/// Sine and cosine, exact enough for a picture.
+enum Circle {
+    static func sine(_ angle: Double) -> Double {
+        var angle = angle
+        while angle > Double.pi { angle -= 2 * Double.pi }
+        while angle < -Double.pi { angle += 2 * Double.pi }
+        var term = angle
+        var sum = angle
+        for n in 1..<14 {
+            term *= -angle * angle / Double(2 * n * (2 * n + 1))
+            sum += term
+        }
+        return sum
+    }
+
+    static func cosine(_ angle: Double) -> Double { sine(angle + Double.pi / 2) }
+}

@@ -1,0 +1,188 @@
+// A graph as a picture: Scalable Vector Graphics without scripts, links or fonts of its own.
+
+internal import Pipeline
+package import Target
+
+package struct GraphSVG {
+    /// More nodes are no picture: those that are guilty come first, then the others in their order.
+    private static let maximum = 400
+
+    private let graph: Graph
+    private let layout: GraphLayout
+    private let leftOut: Int
+    private var lines: [String] = []
+
+    package static func text(_ graph: Graph) -> String { GraphSVG(graph).document() }
+
+    private init(_ graph: Graph) {
+        var shown = graph
+        if graph.nodes.count > Self.maximum {
+            shown.nodes = Array(
+                (graph.nodes.filter(\.isGuilty) + graph.nodes.filter { !$0.isGuilty }).prefix(Self.maximum))
+        }
+        self.graph = shown
+        leftOut = graph.nodes.count - shown.nodes.count
+        layout = GraphLayout(shown)
+    }
+
+    private func document() -> String {
+        let head = 34.0
+        let foot = 42.0
+        let titleWidth = Double(graph.title.count) * 9 + 60
+        let width = max(layout.width, titleWidth, 560)
+        let height = layout.height + head + foot
+        var lines = [
+            "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 \(number(width)) \(number(height))\" "
+                + "width=\"\(number(width))\" height=\"\(number(height))\" font-family=\"sans-serif\" font-size=\"13\">",
+            "<defs>", marker("arrow", "#444444"), marker("guilty", GraphLook.guilty), "</defs>",
+            "<rect width=\"100%\" height=\"100%\" fill=\"white\"/>",
+            "<text x=\"30\" y=\"28\" font-size=\"17\" font-weight=\"bold\">\(escaped(graph.title))</text>",
+            "<g transform=\"translate(0 \(number(head)))\">",
+        ]
+        let ways = layout.edges.map { way($0.from, $0.to) }
+        // Innocent edges below guilty ones, boxes above both, labels on top.
+        for isGuilty in [false, true] {
+            for (edge, way) in zip(layout.edges, ways) where edge.edge.isGuilty == isGuilty {
+                lines.append(path(edge.edge, way))
+            }
+        }
+        for (node, box) in zip(graph.nodes, layout.boxes) { lines += draw(node, box) }
+        for (edge, way) in zip(layout.edges, ways) { lines.append(label(edge.edge, at: way.middle)) }
+        lines.append("</g>")
+        lines += legend(y: height - 16)
+        lines.append("</svg>")
+        return lines.joined(separator: "\n")
+    }
+
+    private func marker(_ id: String, _ colour: String) -> String {
+        "<marker id=\"\(id)\" viewBox=\"0 0 10 10\" refX=\"9\" refY=\"5\" markerWidth=\"11\" markerHeight=\"11\" "
+            + "markerUnits=\"userSpaceOnUse\" orient=\"auto\"><path d=\"M0 0L10 5L0 10z\" fill=\"\(colour)\"/></marker>"
+    }
+
+    /// An edge as a curve with one control point, from rim to rim.
+    private struct Way {
+        let start: Point
+        let control: Point
+        let end: Point
+
+        var middle: Point { start * 0.25 + control * 0.5 + end * 0.25 }
+    }
+
+    private func way(_ from: Int, _ to: Int) -> Way {
+        let a = layout.boxes[from]
+        let b = layout.boxes[to]
+        if from == to {
+            let top = Point(x: a.centre.x, y: a.centre.y - a.height / 2)
+            return Way(
+                start: top + Point(x: -20, y: 0), control: top + Point(x: 0, y: -56), end: top + Point(x: 20, y: 0))
+        }
+        let across = b.centre - a.centre
+        let isOnRing = layout.rings.contains { ring in
+            guard let index = ring.firstIndex(of: from) else { return false }
+            return ring[(index + 1) % ring.count] == to
+        }
+        // On a ring to the outside of it; elsewhere a little aside, so that two that are opposed stand apart.
+        let aside = isOnRing ? 0.2 : 0.05
+        let isPair = isOnRing && layout.rings.contains { $0.count == 2 && $0.contains(from) }
+        let away = isPair ? across.left * (70 / max(across.length, 1)) : across.left * aside
+        let control = (a.centre + b.centre) * 0.5 + away
+        return Way(start: a.border(towards: control), control: control, end: b.border(towards: control))
+    }
+
+    private func path(_ edge: Graph.Edge, _ way: Way) -> String {
+        let dashes =
+            switch edge.grade {
+            case .exact, .checked: ""
+            case .derived: " stroke-dasharray=\"8 4\""
+            case .possible: " stroke-dasharray=\"2 4\""
+            }
+        let look =
+            edge.isGuilty
+            ? "stroke=\"\(GraphLook.guilty)\" stroke-width=\"3\" marker-end=\"url(#guilty)\""
+            : "stroke=\"#444444\" stroke-width=\"1.3\" marker-end=\"url(#arrow)\""
+        return
+            "<path d=\"M\(point(way.start))Q\(point(way.control)) \(point(way.end))\" fill=\"none\" \(look)\(dashes)/>"
+    }
+
+    private func label(_ edge: Graph.Edge, at place: Point) -> String {
+        let colour = edge.isGuilty ? GraphLook.guilty : "#333333"
+        // A white rim keeps the words readable where they cross a line.
+        return "<text x=\"\(number(place.x))\" y=\"\(number(place.y + 4))\" font-size=\"11\" text-anchor=\"middle\" "
+            + "fill=\"\(colour)\" stroke=\"white\" stroke-width=\"4\" paint-order=\"stroke\">\(escaped(edge.label))</text>"
+    }
+
+    private func draw(_ node: Graph.Node, _ box: Box) -> [String] {
+        let look = GraphLook(node)
+        let left = box.centre.x - box.width / 2
+        let top = box.centre.y - box.height / 2
+        let rim = node.isGuilty ? (GraphLook.guilty, "3.5") : (look.rim, "1.3")
+        var lines = [
+            "<rect x=\"\(number(left))\" y=\"\(number(top))\" width=\"\(number(box.width))\" "
+                + "height=\"\(number(box.height))\" rx=\"\(look.isRound ? 14 : 2)\" fill=\"\(look.fill)\" "
+                + "stroke=\"\(rim.0)\" stroke-width=\"\(rim.1)\"/>"
+        ]
+        for (index, line) in node.label.enumerated() {
+            let y = top + 8 + GraphLayout.lineHeight * (Double(index) + 0.75)
+            let weight = index == 0 ? " font-weight=\"bold\"" : " font-size=\"12\""
+            lines.append(
+                "<text x=\"\(number(box.centre.x))\" y=\"\(number(y))\" text-anchor=\"middle\"\(weight)>"
+                    + "\(escaped(GraphText.shortened(line)))</text>")
+        }
+        return lines
+    }
+
+    private func legend(y: Double) -> [String] {
+        var words: [(text: String, swatch: String)] = []
+        var seen: Set<String> = []
+        for node in graph.nodes where seen.insert(GraphLook(node).fill).inserted {
+            let look = GraphLook(node)
+            let name = ["task", "cpu", "work"].contains(node.kind) ? node.kind : "lock or what else is waited for"
+            words.append(
+                (
+                    name,
+                    "width=\"14\" height=\"12\" rx=\"\(look.isRound ? 5 : 1)\" fill=\"\(look.fill)\" stroke=\"\(look.rim)\""
+                ))
+        }
+        if graph.nodes.contains(where: \.isGuilty) {
+            words.append(
+                (
+                    "part of what is wrong",
+                    "width=\"14\" height=\"12\" fill=\"white\" stroke=\"\(GraphLook.guilty)\" stroke-width=\"3\""
+                ))
+        }
+        var lines: [String] = []
+        var x = 30.0
+        for (text, swatch) in words {
+            lines.append("<rect x=\"\(number(x))\" y=\"\(number(y - 10))\" \(swatch)/>")
+            lines.append("<text x=\"\(number(x + 20))\" y=\"\(number(y))\" font-size=\"11\">\(escaped(text))</text>")
+            x += 46 + Double(text.count) * 6
+        }
+        var notes: [String] = []
+        if graph.edges.contains(where: { $0.grade == .derived }) { notes.append("dashed: derived from code") }
+        if graph.edges.contains(where: { $0.grade == .possible }) { notes.append("dotted: possible") }
+        if leftOut > 0 { notes.append("\(leftOut) more are not shown") }
+        if !notes.isEmpty {
+            lines.append(
+                "<text x=\"\(number(x))\" y=\"\(number(y))\" font-size=\"11\">\(escaped(notes.joined(separator: "; ")))</text>"
+            )
+        }
+        return lines
+    }
+
+    private func number(_ value: Double) -> String { Decimal.text(value, digits: 1) ?? "0" }
+    private func point(_ point: Point) -> String { "\(number(point.x)) \(number(point.y))" }
+
+    private func escaped(_ text: String) -> String {
+        var result = ""
+        for character in Escaping.text(text) {
+            switch character {
+            case "&": result += "&amp;"
+            case "<": result += "&lt;"
+            case ">": result += "&gt;"
+            case "\"": result += "&quot;"
+            default: result.append(character)
+            }
+        }
+        return result
+    }
+}

@@ -1,0 +1,114 @@
+// What a graph is made of: circles, and layers of what leads to what.
+
+internal import Target
+
+/// The strongly connected components of a graph, and how far each is from those that wait for nobody.
+struct GraphStructure {
+    let edges: [(from: Int, to: Int, edge: Graph.Edge)]
+    /// Nodes by component; of a component with a circle through all of its nodes, in the circle's order.
+    private(set) var components: [[Int]] = []
+    /// The component of each node.
+    private(set) var componentOf: [Int]
+    /// Of each component the longest way to one that leads nowhere.
+    private(set) var layers: [Int] = []
+    /// Of each component those that an edge joins it with.
+    private(set) var componentNeighbours: [[Int]] = []
+    /// Of each node how many edges come from other components.
+    private(set) var outsiders: [Int]
+    var rings: [[Int]] { components.filter { $0.count > 1 } }
+    private let successors: [[Int]]
+
+    init(_ graph: Graph) {
+        var numbers: [String: Int] = [:]
+        for (index, node) in graph.nodes.enumerated() where numbers[node.id] == nil { numbers[node.id] = index }
+        edges = graph.edges.compactMap { edge in
+            guard let from = numbers[edge.from], let to = numbers[edge.to] else { return nil }
+            return (from, to, edge)
+        }
+        var successors = [[Int]](repeating: [], count: graph.nodes.count)
+        // Guilty edges first: a circle's order follows them.
+        for edge in edges.filter(\.edge.isGuilty) + edges.filter({ !$0.edge.isGuilty }) {
+            successors[edge.from].append(edge.to)
+        }
+        self.successors = successors
+        componentOf = [Int](repeating: -1, count: graph.nodes.count)
+        outsiders = [Int](repeating: 0, count: graph.nodes.count)
+        findComponents()
+        measure()
+    }
+
+    /// Tarjan's algorithm without recursion: components come out with those that lead nowhere first.
+    private mutating func findComponents() {
+        let count = successors.count
+        var index = [Int](repeating: -1, count: count)
+        var low = index
+        var onStack = [Bool](repeating: false, count: count)
+        var stack: [Int] = []
+        var next = 0
+        for root in 0..<count where index[root] < 0 {
+            var work: [(node: Int, edge: Int)] = [(root, 0)]
+            while let (node, edge) = work.last {
+                if edge == 0 {
+                    index[node] = next
+                    low[node] = next
+                    next += 1
+                    stack.append(node)
+                    onStack[node] = true
+                }
+                if edge < successors[node].count {
+                    work[work.count - 1].edge += 1
+                    let to = successors[node][edge]
+                    if index[to] < 0 {
+                        work.append((to, 0))
+                    } else if onStack[to] {
+                        low[node] = min(low[node], index[to])
+                    }
+                    continue
+                }
+                work.removeLast()
+                if let parent = work.last?.node { low[parent] = min(low[parent], low[node]) }
+                guard low[node] == index[node] else { continue }
+                var members: [Int] = []
+                while let member = stack.popLast() {
+                    onStack[member] = false
+                    members.append(member)
+                    componentOf[member] = components.count
+                    if member == node { break }
+                }
+                components.append(members.reversed())
+            }
+        }
+        components = components.map { $0.count > 2 ? circle($0) : $0 }
+    }
+
+    /// The nodes in an order in which each leads to the next, if following first edges goes through all of them.
+    private func circle(_ members: [Int]) -> [Int] {
+        let inside = Set(members)
+        guard let first = members.min() else { return members }
+        var order = [first]
+        var seen: Set<Int> = [first]
+        while let last = order.last,
+            let next = successors[last].first(where: { inside.contains($0) && !seen.contains($0) })
+        {
+            order.append(next)
+            seen.insert(next)
+        }
+        return order + members.filter { !seen.contains($0) }
+    }
+
+    private mutating func measure() {
+        layers = [Int](repeating: 0, count: components.count)
+        componentNeighbours = [[Int]](repeating: [], count: components.count)
+        // Components come with those that they lead to before them.
+        for component in components.indices {
+            for node in components[component] {
+                for to in successors[node] where componentOf[to] != component {
+                    layers[component] = max(layers[component], layers[componentOf[to]] + 1)
+                    componentNeighbours[component].append(componentOf[to])
+                    componentNeighbours[componentOf[to]].append(component)
+                    outsiders[to] += 1
+                }
+            }
+        }
+    }
+}
