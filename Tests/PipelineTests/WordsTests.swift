@@ -1,3 +1,4 @@
+import Foundation
 import Pipeline
 import Testing
 
@@ -31,15 +32,18 @@ import Testing
 
     @Test func noLineTraps() {
         var seed: UInt64 = 42
-        let letters = Array("ab '\"\\|()[]#-\u{e9}\t")
-        for _ in 0..<20_000 {
+        let letters = Array("ab '\"\\|()[]#-\u{e9}\t.!>=&0,$")
+        let starts = ["", "say 1 | filter ", "say 1 | map ", "define a(b) = ", "say 1 | join ", "say 1 | sort "]
+        // A million lines: INQUEST_FUZZ_LINES=1000000.
+        let lines = ProcessInfo.processInfo.environment["INQUEST_FUZZ_LINES"].flatMap { Int($0) } ?? 20_000
+        for number in 0..<lines {
             var line = ""
             for _ in 0..<(seed >> 60) {
                 seed = seed &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
                 line.append(letters[Int(seed >> 33) % letters.count])
             }
             seed = seed &* 6_364_136_223_846_793_005 &+ 1
-            _ = run(line)
+            _ = run(starts[number % starts.count] + line)
             _ = run("expr " + line)
         }
     }

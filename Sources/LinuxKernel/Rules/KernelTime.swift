@@ -61,7 +61,8 @@ struct CPUActivity {
             let busy = own.first { frame in (frame.function ?? frame.symbol).map { !Self.isWaiting($0) } ?? false }
             place = busy.flatMap { frame in
                 (frame.function ?? frame.symbol).map { name in
-                    name + (frame.module.map { " [\($0)]" } ?? "") + (frame.location.map { " at \($0)" } ?? "")
+                    name + (frame.module.map { " [\($0)]" } ?? "")
+                        + (frame.location.map { " at \($0.file):\($0.line)" } ?? "")
                 }
             }
             failure = nil
