@@ -93,6 +93,12 @@ package struct Pipeline {
     package func run(_ context: Context, _ outlet: any Outlet) throws {
         if let stage = links.first?.stage as? any LineStage { return try stage.run(context, outlet) }
         if links.isEmpty, destination == .screen { return }
+        if case .shell(let command) = destination, !links.isEmpty, !context.session.allowsShell {
+            let name = String(command.prefix { !$0.isWhitespace })
+            throw UsageError(
+                "there is no stage \(Escaping.text(name))\(NearNames.hint(name, among: context.catalog.names)), and "
+                    + "running programs is off here; the option --allow-shell turns it on")
+        }
         try outlet.deliver(to: destination, as: form) { try run(context, emit: $0) }
     }
 
