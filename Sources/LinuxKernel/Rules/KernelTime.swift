@@ -1,6 +1,7 @@
 // When a dump was taken, as the kernel's own clocks tell, for rules that ask how long something has lasted.
 
 internal import Bytes
+internal import DebugModel
 internal import Target
 
 /// The clocks of a dump. All of them stand still somewhere: an idle CPU's, all after a panic but the panicking CPU's.
