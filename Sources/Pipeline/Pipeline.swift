@@ -95,9 +95,12 @@ package struct Pipeline {
         if links.isEmpty, destination == .screen { return }
         if case .shell(let command) = destination, !links.isEmpty, !context.session.allowsShell {
             let name = String(command.prefix { !$0.isWhitespace })
+            // `! head` asked for the program.
+            let isProgram = context.catalog[name] != nil
+            let stage = isProgram ? "" : "no stage is called \(Escaping.text(name)), and "
+            let hint = isProgram ? "" : NearNames.hint(name, among: context.catalog.names)
             throw UsageError(
-                "there is no stage \(Escaping.text(name))\(NearNames.hint(name, among: context.catalog.names)), and "
-                    + "running programs is off here; the option --allow-shell turns it on")
+                stage + "running programs is off here (--allow-shell turns it on)" + hint)
         }
         try outlet.deliver(to: destination, as: form) { try run(context, emit: $0) }
     }
