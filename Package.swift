@@ -119,7 +119,7 @@ let package = Package(
             "LinuxKernel",
             [
                 "Bytes", "DebugModel", "ELF", "Memory", "Machine", "Dump", "DebugInfo", "Unwind", "Target",
-                "Capabilities",
+                "Capabilities", "Analysis",
                 "Pipeline", "Commands", "FixtureKit",
             ]),
         tests("Rendering", ["Bytes", "Target", "Pipeline"]),

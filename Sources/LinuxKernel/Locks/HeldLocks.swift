@@ -37,7 +37,10 @@ struct HeldLocks {
         ),
         (
             "rwsem", false,
-            ["down_write", "down_write_killable", "down_write_nested", "down_write_killable_nested", "_down_write_nest_lock"]
+            [
+                "down_write", "down_write_killable", "down_write_nested", "down_write_killable_nested",
+                "_down_write_nest_lock",
+            ]
         ),
         (
             "rwsem", true,

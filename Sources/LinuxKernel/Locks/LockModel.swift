@@ -55,7 +55,8 @@ package final class LockModel {
                 waits.append(wait)
                 waitOf[task.address] = wait
             } catch {
-                gaps.append(Gap("what task \((try? task.pid).map { "\($0)" } ?? "\(task.address)") waits for", why: "\(error)"))
+                gaps.append(
+                    Gap("what task \((try? task.pid).map { "\($0)" } ?? "\(task.address)") waits for", why: "\(error)"))
             }
         }
         self.waits = waits
@@ -129,7 +130,8 @@ package final class LockModel {
     /// How functions begin that wait for others.
     private static let machinery = [
         "__schedule", "schedule", "__switch_to", "__mutex_lock", "mutex_lock", "__ww_mutex_lock", "ww_mutex_lock",
-        "rwsem_down", "down_", "__down", "down", "rt_mutex", "__rt_mutex", "rwlock", "__wait_for", "wait_for_completion",
+        "rwsem_down", "down_", "__down", "down", "rt_mutex", "__rt_mutex", "rwlock", "__wait_for",
+        "wait_for_completion",
         "do_wait_for_common", "__flush_work", "flush_work", "percpu_", "__percpu_", "io_schedule", "preempt_schedule",
         "bit_wait", "out_of_line_wait", "__wait_on_bit", "prepare_to_wait", "ret_from_fork",
     ]
@@ -166,7 +168,8 @@ package final class LockModel {
     }
 
     /// The tasks on whose stacks stands a function that took the lock.
-    private func inferred(_ lockClass: LockClass, _ address: VirtualAddress, count: UInt64?, shared: Bool?) -> [Holder] {
+    private func inferred(_ lockClass: LockClass, _ address: VirtualAddress, count: UInt64?, shared: Bool?) -> [Holder]
+    {
         var found: [Holder] = []
         for task in tasks {
             let matches = held(by: task).filter {

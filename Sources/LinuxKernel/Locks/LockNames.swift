@@ -32,9 +32,11 @@ struct LockNames {
         guard let identifier = kernel.capability((any AddressIdentifier).self) else { return nil }
         let found = identifier.identify(address)
         if let object = found.first(where: { $0.kind == "slab object" }) {
-            let details = Dictionary(object.details.map { ($0.name, $0.value) }, uniquingKeysWith: { first, _ in first })
+            let details = Dictionary(
+                object.details.map { ($0.name, $0.value) }, uniquingKeysWith: { first, _ in first })
             let offset = UInt64(details["offset"] ?? "") ?? 0
-            return "\(details["cache"] ?? "?") object \(details["object"] ?? "?")" + (offset == 0 ? "" : "+0x\(hex(offset))")
+            return "\(details["cache"] ?? "?") object \(details["object"] ?? "?")"
+                + (offset == 0 ? "" : "+0x\(hex(offset))")
         }
         return found.first { $0.kind == "stack" || $0.kind == "task" || $0.kind == "per-CPU variable" }?.text
     }

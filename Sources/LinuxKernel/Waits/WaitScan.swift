@@ -316,7 +316,8 @@ struct WaitScan {
             return (.percpuRWSem, lock, (flags ?? 0) & 4 != 0 ? .read : .write, nil)
         case "wake_bit_function", "var_wake_function":
             guard let outer = container(entry, "wait_bit_queue_entry", "wq_entry"),
-                let word = try? model.object(.structure, "wait_bit_queue_entry", at: outer).path("key", "flags").pointer()
+                let word = try? model.object(.structure, "wait_bit_queue_entry", at: outer).path("key", "flags")
+                    .pointer()
             else { return nil }
             return (.bit, word, .wait, nil)
         case "wake_page_function":

@@ -1,0 +1,9 @@
+// The analyses of a Linux kernel, in the order in which their answers are told.
+
+internal import Analysis
+
+enum LinuxRules {
+    static let all: [any Analysis.Type] = [
+        DeadlockRule.self
+    ]
+}
