@@ -4,6 +4,7 @@ internal import Analysis
 
 enum LinuxRules {
     static let all: [any Analysis.Type] = [
+        OopsRule.self,
         LockupRule.self,
         RCUStallRule.self,
         WorkqueueStallRule.self,
