@@ -21,7 +21,7 @@ release: ## build the program: .build/release/inquest
 	@scripts/setup
 	swift build $(RELEASE)
 
-demo: release ## the first-minute report of a deadlocked kernel
+demo: release ## a deadlocked kernel: verdict, evidence, picture, first-minute report
 	@scripts/demo $(BINARY)
 
 test: ## everything that CI checks, at most 30 minutes on two cores

@@ -21,6 +21,9 @@ import Testing
         Rule(
             conformance: "NamedWalk", folder: "Sources/LinuxKernel/",
             list: "Sources/LinuxKernel/Walkers/WalkRegistry.swift"),
+        Rule(
+            conformance: "Analysis", folder: "Sources/LinuxKernel/",
+            list: "Sources/LinuxKernel/Rules/RuleRegistry.swift"),
         Rule(conformance: "DCmd", folder: "Sources/MDB/", list: "Sources/MDB/DCmds/Registry.swift"),
         Rule(conformance: "Kernel", folder: "Sources/LinuxKernel/", list: "Sources/inquest/Opening.swift"),
     ])

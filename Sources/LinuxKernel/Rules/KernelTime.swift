@@ -55,13 +55,15 @@ struct CPUActivity {
         isIdle = (try? cpu.idle.address) == current?.address
         do {
             let frames = StackListing(try StackReader(kernel).stack(of: cpu), kernel.model).frames
-            functions = frames.compactMap { $0.function ?? $0.symbol }
+            functions = frames.compactMap { Self.name($0) }
             // What a watchdog interrupted stands below the interrupt.
             let interrupted = frames.lastIndex { $0.wasInterrupted } ?? 0
             let own = frames[interrupted...]
-            let busy = own.first { frame in (frame.function ?? frame.symbol).map { !Self.isWaiting($0) } ?? false }
-            place = busy.flatMap { frame in
-                (frame.function ?? frame.symbol).map { name in
+            let busy = own.first { frame in Self.name(frame).map { !Self.isWaiting($0) } ?? false }
+            // A module's function says more than what it calls.
+            let telling = own.first { $0.module != nil && Self.name($0).map { !Self.isWaiting($0) } == true } ?? busy
+            place = telling.flatMap { frame in
+                Self.name(frame).map { name in
                     name + (frame.module.map { " [\($0)]" } ?? "")
                         + (frame.location.map { " at \($0.file):\($0.line)" } ?? "")
                 }
@@ -72,6 +74,11 @@ struct CPUActivity {
             place = nil
             failure = "\(error)"
         }
+    }
+
+    /// Without what compilers append: "watchdog_timer_fn.cold", "f.isra.0".
+    private static func name(_ frame: ListedFrame) -> String? {
+        (frame.function ?? frame.symbol).map { String($0.prefix { $0 != "." }) }
     }
 
     /// The innermost function that waits for a lock by spinning, below any interrupt.

@@ -141,9 +141,18 @@ enum LockupRule: Analysis {
                         claim: "it spins in \(function)", expected: .contains(function),
                         reproduce: "bt -N -c \(cpu.number)"))
             }
+            var inside = ""
+            let nesting = (try? cpu.current.value["rcu_read_lock_nesting"].signed()) ?? 0
+            if nesting > 0 {
+                inside = ", inside rcu_read_lock, so that no RCU grace period can end"
+                evidence.append(
+                    Evidence(
+                        claim: "it is inside \(nesting) rcu_read_lock", expected: .number(UInt64(nesting)),
+                        reproduce: "print per_cpu(runqueues, \(cpu.number)).curr->rcu_read_lock_nesting"))
+            }
             return Finding(
                 rule: rule, confidence: confidence,
-                summary: "CPU \(cpu.number) \(doing)\(place) \(since): \(activity.task)",
+                summary: "CPU \(cpu.number) \(doing)\(place) \(since): \(activity.task)\(inside)",
                 parties: ["CPU \(cpu.number)", activity.task] + (activity.place.map { [$0] } ?? []),
                 evidence: evidence,
                 contradictions: isOwn

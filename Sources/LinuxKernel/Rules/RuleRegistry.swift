@@ -5,6 +5,7 @@ package import Analysis
 package enum LinuxRules {
     package static let all: [any Analysis.Type] = [
         DeadlockRule.self,
+        OopsRule.self,
         LockupRule.self,
         RCUStallRule.self,
         WorkqueueStallRule.self,
