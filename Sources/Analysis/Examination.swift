@@ -23,7 +23,7 @@ package struct Examination: Sendable {
     package init(answers: [Answer]) { self.answers = answers }
 
     /// Runs the analyses that `kernel` offers; with `rules`, those of these names alone. `mayGoOn` is asked before each.
-    package init(_ kernel: any Kernel, rules: [String] = [], mayGoOn: () throws -> Void = {}) rethrows {
+    package init(_ kernel: any Kernel, rules: [String] = [], mayGoOn: () throws -> Void) rethrows {
         var answers: [Answer] = []
         for analysis in Self.offered(by: kernel) where rules.isEmpty || rules.contains(analysis.rule) {
             try mayGoOn()
@@ -32,6 +32,9 @@ package struct Examination: Sendable {
         }
         self.answers = answers
     }
+
+    /// All at once.
+    package init(_ kernel: any Kernel, rules: [String] = []) { self.init(kernel, rules: rules, mayGoOn: {}) }
 
     package static func offered(by kernel: any Kernel) -> [any Analysis.Type] {
         kernel.capability((any AnalysisOffer).self)?.analyses ?? []

@@ -50,9 +50,11 @@ package struct GraphLayout: Sendable {
 
     /// Of the text in boxes, in units of the picture.
     static let lineHeight = 17.0
-    static let letterWidth = 7.4
+    static let letterWidth = 8.2
     private static let layerGap = 120.0
     private static let rowGap = 26.0
+    /// Of one column.
+    private static let rows = 14
 
     package init(_ graph: Graph) {
         boxes = graph.nodes.map { node in
@@ -81,14 +83,17 @@ package struct GraphLayout: Sendable {
         var blocks = structure.components.map { block($0, structure) }
         let layers = structure.layers
         var order = (0..<(layers.max() ?? -1) + 1).map { layer in layers.indices.filter { layers[$0] == layer } }
-        let neighbours = structure.componentNeighbours
+        let neighbours = structure.neighbours
+        var offsets = [Double](repeating: 0, count: boxes.count)
+        for block in blocks { for (node, place) in zip(block.nodes, block.places) { offsets[node] = place.y } }
+        let componentOf = structure.componentOf
         for pass in 0..<4 {
             // From the layer of those that nobody waits behind, backwards; then forwards.
             for layer in pass % 2 == 0 ? Array(order.indices) : order.indices.reversed() {
                 let wanted = order[layer].map { component -> Double in
-                    let near = neighbours[component].filter { pass == 0 ? layers[$0] < layer : true }
-                    return near.isEmpty
-                        ? blocks[component].y : near.map { blocks[$0].y }.reduce(0, +) / Double(near.count)
+                    let near = neighbours[component].filter { pass > 0 || layers[componentOf[$0]] < layer }
+                    let heights = near.map { blocks[componentOf[$0]].y + offsets[$0] }
+                    return near.isEmpty ? blocks[component].y : heights.reduce(0, +) / Double(near.count)
                 }
                 let sorted = zip(order[layer], wanted).enumerated()
                     .sorted { ($0.element.1, $0.offset) < ($1.element.1, $1.offset) }.map(\.element.0)
@@ -99,14 +104,18 @@ package struct GraphLayout: Sendable {
         // The last layer found, of victims, stands on the left.
         var x = 30.0
         for layer in order.reversed() {
+            // More than fit below each other stand in several columns.
+            let columns = layer.count > Self.rows ? (layer.count + Self.rows - 1) / Self.rows : 1
             let widest = layer.map { blocks[$0].width }.max() ?? 0
-            for component in layer {
+            if columns > 1 { Self.stack(layer, &blocks, columns: columns) }
+            for (index, component) in layer.enumerated() {
                 let block = blocks[component]
+                let left = x + Double(index % columns) * (widest + 30)
                 for (node, place) in zip(block.nodes, block.places) {
-                    boxes[node].centre = Point(x: x + widest / 2, y: block.y) + place
+                    boxes[node].centre = Point(x: left + widest / 2, y: block.y) + place
                 }
             }
-            x += widest + Self.layerGap
+            x += Double(columns) * (widest + 30) - 30 + Self.layerGap
         }
         let top = boxes.map { $0.centre.y - $0.height / 2 }.min() ?? 0
         for index in boxes.indices { boxes[index].centre.y += 30 - top }
@@ -119,13 +128,17 @@ package struct GraphLayout: Sendable {
         }
     }
 
-    /// One below the other, centred around 0.
-    private static func stack(_ components: [Int], _ blocks: inout [Block]) {
-        let total = components.reduce(0) { $0 + blocks[$1].height + rowGap } - rowGap
-        var y = -total / 2
-        for component in components {
-            blocks[component].y = y + blocks[component].height / 2
-            y += blocks[component].height + rowGap
+    /// One row below the other, centred around 0; in each as many as there are columns.
+    private static func stack(_ components: [Int], _ blocks: inout [Block], columns: Int = 1) {
+        let rows = stride(from: 0, to: components.count, by: columns).map {
+            components[$0..<min($0 + columns, components.count)]
+        }
+        func height(_ row: ArraySlice<Int>) -> Double { row.map { blocks[$0].height }.max() ?? 0 }
+        var y = -(rows.reduce(0) { $0 + height($1) + rowGap } - rowGap) / 2
+        for row in rows {
+            let middle = y + height(row) / 2
+            y += height(row) + rowGap
+            for component in row { blocks[component].y = middle }
         }
     }
 
@@ -141,13 +154,18 @@ package struct GraphLayout: Sendable {
         let step = Circle.sine(Double.pi / Double(nodes.count))
         // Neighbours on the ring keep clear of each other, with room for an edge and its label between them.
         let radiusX = nodes.count == 2 ? widest / 2 + 60 : max((widest + 70) / (2 * step), widest / 2 + 60)
-        let radiusY = nodes.count == 2 ? 1 : max((highest + 60) / (2 * step), highest + 40)
+        let radiusY = nodes.count == 2 ? 1 : max((highest + 84) / (2 * step), highest + 40)
         let around = nodes.indices.map { Double($0) / Double(nodes.count) * 2 * Double.pi + Double.pi }
         // Turned so that those for whom others wait stand where the others come from.
         let waiting = nodes.map { Double(structure.outsiders[$0]) }
         let turned = nodes.indices.min { a, b in cost(a) < cost(b) } ?? 0
         func cost(_ turn: Int) -> Double {
-            nodes.indices.reduce(0) { $0 + waiting[$1] * Circle.cosine(around[($1 + turn) % nodes.count]) }
+            nodes.indices.reduce(0) { $0 + waiting[$1] * bad(around[($1 + turn) % nodes.count]) }
+        }
+        /// Behind the ring it is worse than in front of it is good: both locks of a pair stand above and below.
+        func bad(_ angle: Double) -> Double {
+            let cosine = Circle.cosine(angle)
+            return cosine > 0.01 ? cosine * 3 : cosine
         }
         let places = nodes.indices.map { index -> Point in
             let angle = around[(index + turned) % nodes.count]

@@ -47,7 +47,13 @@ package struct GraphSVG {
             }
         }
         for (node, box) in zip(graph.nodes, layout.boxes) { lines += draw(node, box) }
-        for (edge, way) in zip(layout.edges, ways) { lines.append(label(edge.edge, at: way.middle)) }
+        // Where many wait for one, the same words once are enough.
+        var told: [String: Int] = [:]
+        for (edge, way) in zip(layout.edges, ways) {
+            if !edge.edge.isGuilty { told["\(edge.to) \(edge.edge.label)", default: 0] += 1 }
+            guard told["\(edge.to) \(edge.edge.label)", default: 0] <= 4 else { continue }
+            lines.append(label(edge.edge, at: way.middle))
+        }
         lines.append("</g>")
         lines += legend(y: height - 16)
         lines.append("</svg>")
@@ -80,6 +86,12 @@ package struct GraphSVG {
         let isOnRing = layout.rings.contains { ring in
             guard let index = ring.firstIndex(of: from) else { return false }
             return ring[(index + 1) % ring.count] == to
+        }
+        if !isOnRing, a.centre.x + a.width / 2 + 20 < b.centre.x - b.width / 2 {
+            // From left to right: out of the side, and in from wherever that comes.
+            let start = Point(x: a.centre.x + a.width / 2, y: a.centre.y)
+            let control = Point(x: (start.x + b.centre.x - b.width / 2) / 2, y: (a.centre.y * 2 + b.centre.y) / 3)
+            return Way(start: start, control: control, end: b.border(towards: control))
         }
         // On a ring to the outside of it; elsewhere a little aside, so that two that are opposed stand apart.
         let aside = isOnRing ? 0.2 : 0.05

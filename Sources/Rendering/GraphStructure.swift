@@ -11,8 +11,8 @@ struct GraphStructure {
     private(set) var componentOf: [Int]
     /// Of each component the longest way to one that leads nowhere.
     private(set) var layers: [Int] = []
-    /// Of each component those that an edge joins it with.
-    private(set) var componentNeighbours: [[Int]] = []
+    /// Of each component the nodes of others that an edge joins it with.
+    private(set) var neighbours: [[Int]] = []
     /// Of each node how many edges come from other components.
     private(set) var outsiders: [Int]
     var rings: [[Int]] { components.filter { $0.count > 1 } }
@@ -98,14 +98,14 @@ struct GraphStructure {
 
     private mutating func measure() {
         layers = [Int](repeating: 0, count: components.count)
-        componentNeighbours = [[Int]](repeating: [], count: components.count)
+        neighbours = [[Int]](repeating: [], count: components.count)
         // Components come with those that they lead to before them.
         for component in components.indices {
             for node in components[component] {
                 for to in successors[node] where componentOf[to] != component {
                     layers[component] = max(layers[component], layers[componentOf[to]] + 1)
-                    componentNeighbours[component].append(componentOf[to])
-                    componentNeighbours[componentOf[to]].append(component)
+                    neighbours[component].append(to)
+                    neighbours[componentOf[to]].append(node)
                     outsiders[to] += 1
                 }
             }

@@ -61,7 +61,9 @@ struct CPUActivity {
             let own = frames[interrupted...]
             let busy = own.first { frame in Self.name(frame).map { !Self.isWaiting($0) } ?? false }
             // A module's function says more than what it calls.
-            let telling = own.first { $0.module != nil && Self.name($0).map { !Self.isWaiting($0) } == true } ?? busy
+            let telling =
+                own.first { $0.module != nil && !$0.isInlined && Self.name($0).map { !Self.isWaiting($0) } == true }
+                ?? busy
             place = telling.flatMap { frame in
                 Self.name(frame).map { name in
                     name + (frame.module.map { " [\($0)]" } ?? "")
