@@ -72,11 +72,15 @@ micro() {
 	fresh_lists "linux-source-$series"
 	version=$(candidate "linux-source-$series")
 	[ "$(cat "$dir/packages" 2>/dev/null || true)" != "linux-source-$series $version" ] || return 0
-	deb=$(fetch "linux-source-$series" "$debs")
-	rm -rf "$dir/source" "$dir/build"
-	mkdir -p "$dir/source" "$dir/build"
-	say "unpacking the source of $series"
-	dpkg-deb --fsys-tarfile "$deb" | tar x -O "./usr/src/linux-source-$series.tar.xz" | tar xJ -C "$dir/source" --strip-components=1
+	# a build that was interrupted goes on where it was
+	if [ "$(cat "$dir/source/.lab-version" 2>/dev/null || true)" != "$version" ]; then
+		deb=$(fetch "linux-source-$series" "$debs")
+		rm -rf "$dir/source" "$dir/build"
+		mkdir -p "$dir/source" "$dir/build"
+		say "unpacking the source of $series"
+		dpkg-deb --fsys-tarfile "$deb" | tar x -O "./usr/src/linux-source-$series.tar.xz" | tar xJ -C "$dir/source" --strip-components=1
+		echo "$version" > "$dir/source/.lab-version"
+	fi
 	say "building $dir/build (one minute on two idle cores; log: $dir/build.log)"
 	sh "$here/../kconfig/build.sh" "$dir/source" "$dir/build" tiny slim micro $more > "$dir/build.log" 2>&1 ||
 		die "the kernel's build failed; the end of $dir/build.log: $(tail -n 3 "$dir/build.log")"
