@@ -47,7 +47,7 @@ fuzz: ## every parser for a minute each
 bench: release ## inquest, drgn and crash on the same dump
 	Benchmarks/run
 
-reference: ## write docs/commands.md and the list in man/inquest.1 again, from the manuals
+reference: ## write docs/commands.md, the list in man/inquest.1 and docs/schema.json again
 	swift build --product inquest
 	scripts/reference .build/debug/inquest
 

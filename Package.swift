@@ -132,7 +132,7 @@ let package = Package(
             dependencies: [
                 "inquest", "FixtureKit", "Bytes", "DebugInfo", "DebugModel", "Memory", "Machine", "Target",
                 "Capabilities",
-                "Pipeline",
+                "Pipeline", "Rendering",
             ],
             swiftSettings: settings),
         // What stands between a session and a terminal; Tests/Terminal/ has what needs a real one.

@@ -1,10 +1,10 @@
 // Which dialect a line is of.
 
-enum Readings {
+package enum Readings {
     /// The dialect to run the line; nil for the default one. The session's own comes first: its lines mean there what
     /// they always mean. A line that it cannot read is another's if one other can read it. Throws `UsageError` with all
     /// readings when several can.
-    static func dialect(of line: String, _ context: Context) throws -> (any Dialect)? {
+    package static func dialect(of line: String, _ context: Context) throws -> (any Dialect)? {
         let session = context.session
         let own = session.dialects.first { type(of: $0).name == session.dialect }
         if let own, own.reading(of: line, context) != nil { return own }

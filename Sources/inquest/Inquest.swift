@@ -89,6 +89,10 @@ struct Inquest: ParsableCommand {
     @Flag(name: .long, help: .hidden)
     var dumpManualList = false
 
+    /// The schema of --json, from these dumps (each one by itself) and the lines of -f.
+    @Flag(name: .long, help: .hidden)
+    var dumpSchema = false
+
     @Argument(help: ArgumentHelp("The dump's file, or its parts.", valueName: "vmcore"), completion: .file())
     var vmcore: [String] = []
 
@@ -137,6 +141,11 @@ struct Inquest: ParsableCommand {
         if dumpReference { return output.write(Reference.text(catalog)) }
         if dumpManualList { return output.write(Reference.manualList(catalog)) }
         var words = vmcore
+        if dumpSchema {
+            let builder = try SchemaReference.builder(dumps: words, lines: f.flatMap(readCommands))
+            for path in builder.unknown { System.writeError("inquest: of what type is \(path)? SchemaNotes can say") }
+            return output.write(SchemaReference.text(builder))
+        }
         if words.first == "help" { return try help(words.dropFirst(), catalog, output) }
         var lines: [String] = []
         // `inquest report vmcore`: a file of that name is written ./report.
