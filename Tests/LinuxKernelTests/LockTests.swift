@@ -3,12 +3,13 @@
 import Analysis
 import Bytes
 import FixtureKit
+import Memory
 import Target
 import Testing
 
 @testable import LinuxKernel
 
-@Suite(.enabled(if: RealDumps.isAvailable))
+@Suite(.enabled(if: RealDumps.names.contains("self.kdump"), Comment(rawValue: RealDumps.comment)))
 struct LockTests {
     private func cycles(_ dump: String) throws -> WaitCycles { WaitCycles(try LockModel(try RealKernels.open(dump))) }
 
