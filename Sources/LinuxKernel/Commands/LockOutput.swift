@@ -82,6 +82,11 @@ struct LockOutput {
             let steps = cycles.steps(wait.task.address)
             for step in steps { lines.append("\(indent)  held by \(holderText(step.holder))") }
             guard let step = steps.first, !step.holder.isGone else { return lines }
+            if step.holder.task == wait.task.address, step.holder.acquisition == nil, wait.lockClass != .work {
+                lines.append(
+                    "\(indent)  which did not take it: the owner has exited, and its task_struct was used again")
+                return lines
+            }
             if seen.contains(step.holder.task) {
                 lines.append("\(indent)  and that closes the circle")
                 return lines

@@ -41,7 +41,7 @@ package struct LockStage: Stage {
             CLASS is mutex, rwsem, semaphore, rt_mutex or percpu_rwsem. Without it the class is that which the lock's \
             waiters tell.
             """,
-        examples: [.init("lock tasklist_lock rwsem", "a lock by its symbol")], section: .tasks)
+        examples: [.init("lock uts_sem rwsem", "a lock by its symbol")], section: .tasks)
     private let words: [String]
 
     package init(_ arguments: Arguments) throws {

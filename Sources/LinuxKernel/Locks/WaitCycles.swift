@@ -16,6 +16,8 @@ package struct WaitStep: Sendable {
 package struct Blocker: Sendable {
     package let task: VirtualAddress
     package let isGone: Bool
+    /// It has exited, and its structure is now that of a task that waits for the lock itself.
+    package let isReused: Bool
     /// The tasks that wait for it, directly or behind others, the longest waiting first.
     package let victims: [Wait]
     /// What ends the chain: "runs on CPU 1", "has exited".
@@ -38,8 +40,22 @@ package struct WaitCycles {
             next[wait.task.address] = model.holders(wait.lockClass, wait.lock).map { WaitStep(wait: wait, holder: $0) }
         }
         self.next = next
-        cycles = Self.cycles(next, model)
-        blockers = Self.blockers(next, model)
+        // An owner word that names the waiter itself is a circle only when the waiter took the lock: the structure of a task
+        // that has exited may have been given to a new one.
+        let found = Self.cycles(next, model)
+        func isReused(_ circle: [WaitStep]) -> Bool {
+            guard circle.count == 1, let step = circle.first, step.wait.lockClass != .work else { return false }
+            return step.holder.acquisition == nil
+        }
+        cycles = found.filter { !isReused($0) }
+        let reused = found.filter(isReused).flatMap { $0 }.map { step in
+            Blocker(
+                task: step.holder.task, isGone: true, isReused: true, victims: model.waiters(step.wait.lock),
+                state:
+                    "has exited: its task_struct is now that of this task, which waits for the lock and did not take it",
+                locks: [step.wait.lock])
+        }
+        blockers = reused + Self.blockers(next, model)
     }
 
     /// What a task waits for, and behind whom.
@@ -157,7 +173,8 @@ package struct WaitCycles {
             let sorted = victims.values.sorted { ($1.since ?? 0, $0.task.address) < ($0.since ?? 0, $1.task.address) }
             let isGone = gone.contains(root)
             return Blocker(
-                task: root, isGone: isGone, victims: sorted, state: isGone ? "has exited" : state(root, model),
+                task: root, isGone: isGone, isReused: false, victims: sorted,
+                state: isGone ? "has exited" : state(root, model),
                 locks: (locks[root] ?? []).sorted())
         }.sorted { ($1.victims.count, $0.task) < ($0.victims.count, $1.task) }
     }

@@ -1,17 +1,17 @@
 // Tasks that wait for each other in a circle, and locks that will not be released: their owner has exited, or has gone back
 // to user mode, or has not run for too long.
 
-package import Analysis
-package import Capabilities
+internal import Analysis
+internal import Capabilities
 internal import Bytes
 internal import DebugModel
 internal import Target
 
-package enum DeadlockRule: Analysis {
-    package static let rule = "deadlock"
-    package static let question = "Do tasks wait for each other, or for somebody who will not release what he holds?"
+enum DeadlockRule: Analysis {
+    static let rule = "deadlock"
+    static let question = "Do tasks wait for each other, or for somebody who will not release what he holds?"
 
-    package static func run(_ kernel: any Kernel) -> AnalysisResult? {
+    static func run(_ kernel: any Kernel) -> AnalysisResult? {
         guard let kernel = kernel as? LinuxKernel else { return nil }
         let model: LockModel
         do { model = try LockModel(kernel) } catch {
@@ -42,24 +42,27 @@ private struct LockFindings {
 
     func all() -> [Finding] {
         var findings: [Finding] = []
-        var told: Set<VirtualAddress> = []
         for circle in cycles.cycles {
-            // An owner word that names the waiter itself is a circle only when the waiter took the lock: the structure of a
-            // task that has exited may have been given to a new one.
-            if circle.count == 1, let step = circle.first, step.holder.acquisition == nil {
+            findings.append(deadlock(circle))
+        }
+        // Readers of one lock block the same tasks: one finding.
+        var groups: [[Blocker]] = []
+        for blocker in cycles.blockers {
+            let place = groups.firstIndex { group in
+                group[0].locks == blocker.locks && !group[0].isGone && !blocker.isGone
+                    && Set(group[0].victims.map(\.task.address)) == Set(blocker.victims.map(\.task.address))
+            }
+            if let place { groups[place].append(blocker) } else { groups.append([blocker]) }
+        }
+        for group in groups {
+            guard let blocker = group.first else { continue }
+            let own = cycles.steps(blocker.task).first { $0.holder.task == blocker.task }
+            if blocker.isReused, let step = own {
                 findings.append(reusedOwner(step))
             } else {
-                findings.append(deadlock(circle))
+                findings.append(blocked(blocker, with: Array(group.dropFirst())))
             }
-            told.formUnion(circle.map(\.wait.task.address))
-            told.formUnion(cycles.victims(of: circle).map(\.task.address))
         }
-        for blocker in cycles.blockers {
-            findings.append(blocked(blocker))
-            told.formUnion(blocker.victims.map(\.task.address))
-            told.insert(blocker.task)
-        }
-        findings += alone(told)
         return findings.sorted { ($1.isFault ? 1 : 0) < ($0.isFault ? 1 : 0) }
     }
 
@@ -116,7 +119,7 @@ private struct LockFindings {
 
     // MARK: Those that block others
 
-    private func blocked(_ blocker: Blocker) -> Finding {
+    private func blocked(_ blocker: Blocker, with others: [Blocker]) -> Finding {
         let longest = blocker.victims.compactMap(\.since).max() ?? 0
         let isHung = blocker.victims.contains {
             ($0.since ?? 0) >= limit && (try? $0.task.state.isUninterruptible) == true
@@ -124,7 +127,8 @@ private struct LockFindings {
         let inUserMode = blocker.state.hasSuffix("in user mode")
         let direct = blocker.victims.first { blocker.locks.contains($0.lock) } ?? blocker.victims.first
         let lock = direct.map { name($0) } ?? "a lock"
-        let steps = blocker.victims.flatMap { cycles.steps($0.task.address) }.filter { $0.holder.task == blocker.task }
+        let all = blocker.victims.flatMap { cycles.steps($0.task.address) }
+        let steps = all.filter { $0.holder.task == blocker.task }
         let isExact = steps.contains { $0.holder.grade <= .checked }
         let rule: String
         let summary: String
@@ -138,35 +142,35 @@ private struct LockFindings {
         } else {
             rule = "blocked"
             summary =
-                "\(waiting) for \(model.title(blocker.task)), which holds \(lock) and \(blocker.state); "
+                "\(waiting) for \(model.title(blocker.task))"
+                + (others.isEmpty ? "" : " and \(others.count) more who hold the same")
+                + ", which holds \(lock) and \(blocker.state); "
                 + "the longest since \(elapsed(longest))"
         }
         var parties = ["\(model.title(blocker.task)) \(blocker.state)" + taken(steps)]
+        for other in others {
+            let own = all.filter { $0.holder.task == other.task }
+            parties.append("\(model.title(other.task)) \(other.state)" + taken(own))
+        }
+        var contradictions: [String] = []
+        if !blocker.isGone, !inUserMode,
+            steps.allSatisfy({ $0.holder.acquisition == nil && $0.wait.lockClass != .work })
+        {
+            contradictions.append(
+                "no function on the stack of \(model.title(blocker.task)) is seen to take the lock: it may have gone back to "
+                    + "user mode with it")
+        }
         parties += blocker.victims.map { "\(model.title($0.task.address)) waits for \(name($0))\(place($0))" }
         return Finding(
             rule: rule, confidence: isExact ? .certain : .probable,
             isFault: blocker.isGone || inUserMode && isExact || isHung, summary: summary, parties: parties,
-            chronology: chronology(blocker.victims), evidence: steps.flatMap { evidence($0) }, unread: unread,
+            chronology: chronology(blocker.victims), evidence: steps.flatMap { evidence($0) },
+            contradictions: contradictions, unread: unread,
             graph: LinuxWaitGraph.graph(cycles, only: Set(blocker.victims.map(\.task.address))))
     }
 
     private func taken(_ steps: [WaitStep]) -> String {
         steps.compactMap { $0.holder.acquisition?.place }.first.map { "; it took the lock in \($0)" } ?? ""
-    }
-
-    /// Tasks that have waited too long for something that nobody is known to hold.
-    private func alone(_ told: Set<VirtualAddress>) -> [Finding] {
-        model.waits.compactMap { wait in
-            guard !told.contains(wait.task.address), wait.lockClass != .waitQueue || (wait.since ?? 0) >= limit,
-                (try? wait.task.state.isUninterruptible) == true
-            else { return nil }
-            let isHung = (wait.since ?? 0) >= limit
-            return Finding(
-                rule: "hung-task", confidence: .certain, isFault: isHung,
-                summary: "\(model.title(wait.task.address)) waits for \(name(wait))\(place(wait)) since "
-                    + (wait.since.map(elapsed) ?? "an unknown time"),
-                chronology: [], evidence: [waiting(wait)], unread: unread)
-        }
     }
 
     // MARK: Words
