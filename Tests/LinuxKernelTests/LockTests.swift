@@ -1,0 +1,89 @@
+// Who waits for whom, against what the guests' consoles say.
+
+import Analysis
+import Bytes
+import FixtureKit
+import Target
+import Testing
+
+@testable import LinuxKernel
+
+@Suite(.enabled(if: RealDumps.isAvailable))
+struct LockTests {
+    private func cycles(_ dump: String) throws -> WaitCycles { WaitCycles(try LockModel(try RealKernels.open(dump))) }
+
+    private func pids(_ steps: [WaitStep]) throws -> [Int] { try steps.map { try $0.wait.task.pid } }
+
+    private func findings(_ dump: String) throws -> [Finding] {
+        guard case .findings(let list) = DeadlockRule.run(try RealKernels.open(dump)) else { return [] }
+        return list
+    }
+
+    @Test("Two tasks with a mutex and a rwsem in opposite order are a circle, and the two behind them are its victims")
+    func opposite() throws {
+        let cycles = try cycles("abba.kdump")
+        let circle = try #require(cycles.cycles.first)
+        #expect(cycles.cycles.count == 1)
+        #expect(try pids(circle) == [45, 47])
+        #expect(circle.map(\.wait.lock.rawValue) == [0xffff_8880_0045_7ad0, 0xffff_8880_0045_7b88])
+        #expect(circle.map(\.wait.lockClass) == [.mutex, .rwsem])
+        #expect(try Set(cycles.victims(of: circle).map { try $0.task.pid }) == [49, 50])
+        let taken = circle.compactMap { $0.holder.acquisition?.place.prefix { $0 != "+" } }
+        #expect(taken == ["abba_file_splice_write", "abba_file_write_iter"])
+    }
+
+    @Test(
+        "Every circle of the hanging dumps is found, with its tasks",
+        arguments: [
+            ("abba-kaslr.kdump", [44, 46]), ("ring3.kdump", [42, 43, 44]), ("self.kdump", [42]),
+            ("flush.kdump", [20, 42]),
+        ])
+    func circles(dump: String, expected: [Int]) throws {
+        let cycles = try cycles(dump)
+        #expect(cycles.cycles.count == 1)
+        #expect(try pids(try #require(cycles.cycles.first)) == expected)
+        let finding = try #require(try findings(dump).first)
+        #expect(finding.rule == "deadlock")
+        #expect(finding.confidence == .certain)
+        #expect(finding.contradictions.isEmpty)
+    }
+
+    @Test("Eight sleeping readers are found among fifty that gave the same locks back, and no other")
+    func readers() throws {
+        let model = try LockModel(try RealKernels.open("readers.kdump"))
+        let holders = model.lockOrder.flatMap { model.holders(.rwsem, $0) }
+        #expect(holders.allSatisfy { $0.grade == .checked && $0.isShared })
+        let names = holders.compactMap { model.task($0.task).flatMap { try? $0.comm } }
+        #expect(names.count == 8)
+        #expect(names.allSatisfy { $0.hasPrefix("read-") })
+    }
+
+    @Test("A task in user mode that owns a mutex is guilty; one that waits itself is what all wait for")
+    func blockers() throws {
+        let guilty = try findings("kq-mutex.kdump")
+        #expect(guilty.map(\.rule) == ["held-in-user-mode"])
+        #expect(guilty.allSatisfy(\.isFault))
+        let keeper = try #require(try cycles("holder-waits.kdump").blockers.first)
+        #expect(keeper.victims.count == 3)
+        #expect(!keeper.isGone)
+        #expect(try findings("nlmgc-hang.kdump").map(\.isFault) == [true])
+    }
+
+    @Test(
+        "Innocent dumps have no circle and no fault",
+        arguments: [
+            "plain.elf", "plain-panic.kdump", "plain-novmcoreinfo.elf", "refleak.kdump", "uaf.kdump",
+        ])
+    func innocent(dump: String) throws {
+        #expect(try cycles(dump).cycles.isEmpty)
+        #expect(try findings(dump).filter(\.isFault).isEmpty)
+    }
+
+    @Test("The structure on the stack that tells of a wait names the task")
+    func waiter() throws {
+        let whole = try LockModel(try RealKernels.open("self.kdump"))
+        let wait = try #require(whole.waits.first { $0.lockClass == .mutex })
+        #expect(wait.waiterType == "mutex_waiter")
+        #expect(try whole.kernel.model.space.word(wait.waiter.advanced(by: UInt64(16))) == wait.task.address.rawValue)
+    }
+}
