@@ -1,6 +1,8 @@
 import Analysis
 import Bytes
+import DebugModel
 import FixtureKit
+import Memory
 import Pipeline
 import Target
 import Testing
