@@ -63,7 +63,7 @@ struct LockTests {
     func blockers() throws {
         let guilty = try findings("kq-mutex.kdump")
         #expect(guilty.map(\.rule) == ["held-in-user-mode"])
-        #expect(guilty.allSatisfy(\.isFault))
+        #expect(guilty.allSatisfy { $0.isFault })
         let keeper = try #require(try cycles("holder-waits.kdump").blockers.first)
         #expect(keeper.victims.count == 3)
         #expect(!keeper.isGone)
