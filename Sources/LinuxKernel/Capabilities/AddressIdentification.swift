@@ -176,7 +176,7 @@ struct LinuxAddressIdentifier: AddressIdentifier {
             return Identification(
                 kind: "vmalloc area",
                 text: "\(area.kind) area of \(area.size) bytes\(owner), 0x\(hex(within)) bytes into it",
-                details: [("start", "\(area.start)"), ("size", "\(area.size)"), ("kind", area.kind)]
+                details: [("start", "\(area.start)"), ("size", "\(area.size)"), ("use", area.kind)]
                     + (area.caller.map { [("caller", $0)] } ?? []))
         }
     }
