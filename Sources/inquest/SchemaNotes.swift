@@ -67,12 +67,12 @@ enum SchemaNotes {
     }
 
     private static func variable(_ path: String) -> [Note] {
-        ["", "entry-"].flatMap { prefix -> [Note] in
+        ["", "entry_"].flatMap { prefix -> [Note] in
             [
                 (nil, "\(path).\(prefix)value", [.integer, .text]), (nil, "\(path).\(prefix)grade", [.text]),
                 (nil, "\(path).\(prefix)address", [.address]), (nil, "\(path).\(prefix)grade", []),
                 (nil, "\(path).\(prefix)address", []),
             ]
-        } + [(nil, "\(path).entry-value", []), (nil, "\(path).type", [.text, .null])]
+        } + [(nil, "\(path).entry_value", []), (nil, "\(path).type", [.text, .null])]
     }
 }

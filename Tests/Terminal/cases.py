@@ -36,7 +36,9 @@ class Session(Terminal):
         return start
 
     def prompt(self):
-        return self.wait(r"inquest> ")
+        match = self.wait(r"inquest> ")
+        self.wait_for_editor()
+        return match
 
     def ask(self, line):
         """Types a line; what is shown until the next prompt."""

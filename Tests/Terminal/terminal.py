@@ -65,6 +65,13 @@ class Terminal:
             if not self._read(until):
                 raise Failure(f"it ended before {pattern!r} came; the last of it: {self.seen[-400:]!r}")
 
+    def wait_for_editor(self, limit=4):
+        """Until keys are read one by one: a Ctrl-D that comes before is the terminal's, and lost. A program that does
+        not edit lines never gets there; then after the limit."""
+        until = time.monotonic() + limit
+        while termios.tcgetattr(self.file)[3] & termios.ECHO and time.monotonic() < until:
+            time.sleep(0.01)
+
     def end(self):
         """Waits for the program's end; its exit status."""
         until = time.monotonic() + LIMIT
