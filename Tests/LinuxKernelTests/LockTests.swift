@@ -66,7 +66,7 @@ struct LockTests {
         #expect(guilty.allSatisfy { $0.isFault })
         let keeper = try #require(try cycles("holder-waits.kdump").blockers.first)
         #expect(keeper.victims.count == 3)
-        #expect(!keeper.isGone)
+        #expect(!keeper.activity.isGone)
         #expect(try findings("nlmgc-hang.kdump").map(\.isFault) == [true])
     }
 
@@ -84,7 +84,12 @@ struct LockTests {
     func waiter() throws {
         let whole = try LockModel(try RealKernels.open("self.kdump"))
         let wait = try #require(whole.waits.first { $0.lockClass == .mutex })
-        #expect(wait.waiterType == "mutex_waiter")
-        #expect(try whole.kernel.model.space.word(wait.waiter.advanced(by: UInt64(16))) == wait.task.address.rawValue)
+        guard case .waiter(let waiter, let type, let member) = wait.proof else {
+            Issue.record("the proof is no waiter")
+            return
+        }
+        #expect(type == "mutex_waiter")
+        #expect(member == "task")
+        #expect(try whole.kernel.model.space.word(waiter.advanced(by: UInt64(16))) == wait.task.address.rawValue)
     }
 }

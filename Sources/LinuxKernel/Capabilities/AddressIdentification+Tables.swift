@@ -88,9 +88,7 @@ final class IdentificationTables: Sendable {
 
     func stacks() throws -> PlaceTable<StackOwner> {
         try stackTable.get {
-            let size =
-                (try? target.types.lookup(.union, "thread_union")).flatMap { $0 }
-                .flatMap { try? target.types.size($0) } ?? 16384
+            let size = target.stackSize
             var owners = cpuStacks().map { StackOwner(start: $0.start, size: $0.size, owner: .cpu($0.cpu, $0.name)) }
             for task in try readTasks() {
                 guard let start = try? task.stack, !start.isNull else { continue }

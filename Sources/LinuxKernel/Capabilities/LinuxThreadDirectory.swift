@@ -88,9 +88,7 @@ extension LinuxKernel {
         {
             return end.distance(from: start)
         }
-        let union = (try? model.types.lookup(.union, "thread_union")).flatMap { $0 }
-        if let union, let size = (try? model.types.size(union)).flatMap({ $0 }), size >= 4096 { return size }
-        return 16384
+        return model.stackSize
     }
 }
 

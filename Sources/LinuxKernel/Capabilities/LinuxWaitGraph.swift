@@ -28,11 +28,11 @@ struct LinuxWaitGraph: WaitGraphSource {
             add(task(address, model), "task", [model.title(address)])
         }
         var held: Set<VirtualAddress> = []
-        for wait in model.waits where wait.lockClass.isLock || wait.lockClass == .work {
+        for wait in model.waits where wait.lockClass.nature != .event || !cycles.steps(wait.task.address).isEmpty {
             guard tasks?.contains(wait.task.address) ?? true else { continue }
             addTask(wait.task.address)
             let (from, to) = (task(wait.task.address, model), lock(wait))
-            add(to, wait.lockClass.rawValue, [model.name(wait.lockClass, wait.lock)])
+            add(to, wait.lockClass.name, [model.name(wait.lockClass, wait.lock)])
             graph.edges.append(
                 Graph.Edge(from: from, to: to, label: "waits for", grade: .exact, isGuilty: isGuilty(from, to)))
             guard held.insert(wait.lock).inserted else { continue }
@@ -41,7 +41,7 @@ struct LinuxWaitGraph: WaitGraphSource {
                 let owner = task(holder.task, model)
                 graph.edges.append(
                     Graph.Edge(
-                        from: to, to: owner, label: wait.lockClass == .work ? "run by" : "held by",
+                        from: to, to: owner, label: holder.relation.rawValue,
                         grade: holder.grade, isGuilty: isGuilty(to, owner)))
             }
         }
@@ -53,5 +53,5 @@ struct LinuxWaitGraph: WaitGraphSource {
         return pid == 0 ? "task \(address)" : "task \(pid)"
     }
 
-    private static func lock(_ wait: Wait) -> String { "\(wait.lockClass.rawValue) \(wait.lock)" }
+    private static func lock(_ wait: Wait) -> String { "\(wait.lockClass.name) \(wait.lock)" }
 }

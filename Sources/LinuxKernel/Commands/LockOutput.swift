@@ -25,7 +25,7 @@ struct LockOutput {
         let holders = model.holders(lockClass, address)
         let waiters = model.waiters(address)
         var lines = ["\(model.name(lockClass, address)): \(lock.state)"]
-        lines += holders.map { "  held by     \(holderText($0))" }
+        lines += holders.map { "  \(label($0.relation))\(holderText($0))" }
         if case .readers(let count) = lock.owner {
             lines.append("  explained   \(holders.count { $0.grade < .possible }) of \(count) readers")
         }
@@ -35,12 +35,17 @@ struct LockOutput {
             lines.append("  waited for  by \(model.title(wait.task.address))\(mode)\(place), \(since(wait))")
         }
         let fields = [
-            Field("class", nil, .text(lockClass.rawValue)), Field("address", nil, .address(address.rawValue)),
+            Field("class", nil, .text(lockClass.name)), Field("address", nil, .address(address.rawValue)),
             Field("name", nil, .text(model.name(lockClass, address))), Field("state", nil, .text(lock.state)),
             Field("holders", nil, .list(holders.map { .record(record($0)) })),
             Field("waiters", nil, .list(waiters.map { .record(record($0)) })),
         ]
         return Record("lock", fields, presentation: .block(lines))
+    }
+
+    private func label(_ relation: Holder.Relation) -> String {
+        let text = relation.rawValue
+        return text + String(repeating: " ", count: max(1, 12 - text.count))
     }
 
     func record(_ holder: Holder) -> Record {
@@ -50,6 +55,7 @@ struct LockOutput {
             [
                 Field("pid", nil, task.flatMap { try? $0.pid }.map { .signed(Int64($0)) } ?? .none),
                 Field("task", nil, .address(holder.task.rawValue)), Field("gone", nil, .boolean(holder.isGone)),
+                Field("relation", nil, .text(holder.relation.rawValue)),
                 Field("shared", nil, .boolean(holder.isShared)), Field("grade", nil, .text(holder.grade.rawValue)),
                 Field("because", nil, .text(holder.because)),
                 Field("taken_in", nil, holder.acquisition.map { .text($0.place) } ?? .none),
@@ -57,12 +63,14 @@ struct LockOutput {
     }
 
     func record(_ wait: Wait) -> Record {
-        Record(
+        var waiter = FieldValue.none
+        if case .waiter(let address, _, _) = wait.proof { waiter = .address(address.rawValue) }
+        return Record(
             "wait",
             TaskContext.fields(wait.task) + [
                 Field("comm", nil, (try? wait.task.comm).map { .text($0) } ?? .gap("unreadable")),
-                Field("class", nil, .text(wait.lockClass.rawValue)), Field("lock", nil, .address(wait.lock.rawValue)),
-                Field("mode", nil, .text(wait.mode.rawValue)), Field("waiter", nil, .address(wait.waiter.rawValue)),
+                Field("class", nil, .text(wait.lockClass.name)), Field("lock", nil, .address(wait.lock.rawValue)),
+                Field("mode", nil, .text(wait.mode.rawValue)), Field("waiter", nil, waiter),
                 Field("place", nil, model.place(of: wait).map { .text($0) } ?? .none),
                 Field("waiting_ns", nil, wait.since.map { .unsigned($0) } ?? .none),
             ], presentation: .none, subject: wait.task.value)
@@ -80,9 +88,9 @@ struct LockOutput {
                 "\(indent)\(model.title(wait.task.address)) waits for \(model.name(wait.lockClass, wait.lock))\(place), "
                     + since(wait))
             let steps = cycles.steps(wait.task.address)
-            for step in steps { lines.append("\(indent)  held by \(holderText(step.holder))") }
+            for step in steps { lines.append("\(indent)  \(step.holder.relation.rawValue) \(holderText(step.holder))") }
             guard let step = steps.first, !step.holder.isGone else { return lines }
-            if step.holder.task == wait.task.address, step.holder.acquisition == nil, wait.lockClass != .work {
+            if step.holder.task == wait.task.address, step.holder.acquisition == nil, step.holder.relation == .holds {
                 lines.append(
                     "\(indent)  which did not take it: the owner has exited, and its task_struct was used again")
                 return lines
@@ -103,7 +111,7 @@ struct LockOutput {
             let place = model.place(of: wait).map { " in \($0)" } ?? ""
             let taken = step.holder.acquisition.map { ", taken in \($0.place)" } ?? ""
             return "  \(model.title(wait.task.address)) waits for \(model.name(wait.lockClass, wait.lock))\(place); "
-                + "\(wait.lockClass == .work ? "run by" : "held by") \(model.title(step.holder.task))\(taken)"
+                + "\(step.holder.relation.rawValue) \(model.title(step.holder.task))\(taken)"
         }
     }
 }

@@ -23,7 +23,7 @@ package struct Locks: Stage {
         output.note(context)
         var count = 0
         for address in model.lockOrder {
-            guard let lockClass = model.waiters(address).first?.lockClass, lockClass.isLock || lockClass == .work else {
+            guard let lockClass = model.waiters(address).first?.lockClass, lockClass.nature != .event else {
                 continue
             }
             if context.isInterrupted() { throw Interrupted() }
@@ -56,7 +56,7 @@ package struct LockStage: Stage {
         let address = try address(context)
         var lockClass = model.waiters(address).first?.lockClass
         if words.count == 2 {
-            guard let named = LockClass(rawValue: words[1]) else {
+            guard let named = LockClass(named: words[1]) else {
                 throw UsageError("lock: \(Escaping.text(words[1])) is no class of locks")
             }
             lockClass = named

@@ -19,6 +19,12 @@ package struct Waits: Stage {
 
     package init(_ arguments: Arguments) throws { words = arguments.operands }
 
+    /// Idle tasks wait on queues: those are told only of tasks that are asked for.
+    private static func isWorthShowing(_ wait: Wait) -> Bool {
+        let isQueue = wait.lockClass == .waitQueue || wait.lockClass == .swaitQueue
+        return !isQueue || (try? wait.task.state.isUninterruptible) == true
+    }
+
     package func finish(_ context: Context, _ emit: Emit) throws {
         let kernel = try linux(context)
         let model = try LockModel(kernel)
@@ -31,7 +37,7 @@ package struct Waits: Stage {
         }
         let waits =
             words.isEmpty
-            ? model.waits.filter { $0.lockClass != .waitQueue } : chosen.compactMap { model.waitOf[$0.address] }
+            ? model.waits.filter { Self.isWorthShowing($0) } : chosen.compactMap { model.waitOf[$0.address] }
         for wait in waits {
             if context.isInterrupted() { throw Interrupted() }
             var record = output.record(wait)
@@ -64,15 +70,16 @@ package struct Blockers: Stage {
         for blocker in cycles.blockers {
             let longest = blocker.victims.compactMap(\.since).max()
             let waiting = "\(blocker.victims.count) wait" + (longest.map { ", the longest since \(elapsed($0))" } ?? "")
-            var lines = ["\(model.title(blocker.task)) \(blocker.state); \(waiting)"]
+            var lines = ["\(model.title(blocker.task)) \(blocker.activity.text); \(waiting)"]
             for victim in blocker.victims.prefix(20) {
                 lines.append(
                     "  \(model.title(victim.task.address)) waits for \(model.name(victim.lockClass, victim.lock))")
             }
             if blocker.victims.count > 20 { lines.append("  and \(blocker.victims.count - 20) more") }
             let fields = [
-                Field("task", nil, .address(blocker.task.rawValue)), Field("gone", nil, .boolean(blocker.isGone)),
-                Field("state", nil, .text(blocker.state)),
+                Field("task", nil, .address(blocker.task.rawValue)),
+                Field("gone", nil, .boolean(blocker.activity.isGone)),
+                Field("state", nil, .text(blocker.activity.text)),
                 Field("waiting", nil, .unsigned(UInt64(blocker.victims.count))),
                 Field("longest_ns", nil, longest.map { .unsigned($0) } ?? .none),
                 Field("locks", nil, .list(blocker.locks.map { .address($0.rawValue) })),

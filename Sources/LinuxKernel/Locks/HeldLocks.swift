@@ -26,59 +26,20 @@ struct HeldLocks {
     private let kernel: LinuxKernel
     private let effects: [VirtualAddress: CallEffect]
 
-    private static let takes: [(group: String, isShared: Bool, names: [String])] = [
-        (
-            "mutex", false,
-            [
-                "mutex_lock", "mutex_lock_interruptible", "mutex_lock_killable", "mutex_lock_io", "mutex_lock_nested",
-                "mutex_lock_interruptible_nested", "mutex_lock_killable_nested", "mutex_lock_io_nested",
-                "_mutex_lock_nest_lock", "ww_mutex_lock", "ww_mutex_lock_interruptible",
-            ]
-        ),
-        (
-            "rwsem", false,
-            [
-                "down_write", "down_write_killable", "down_write_nested", "down_write_killable_nested",
-                "_down_write_nest_lock",
-            ]
-        ),
-        (
-            "rwsem", true,
-            [
-                "down_read", "down_read_interruptible", "down_read_killable", "down_read_nested",
-                "down_read_killable_nested", "down_read_non_owner",
-            ]
-        ),
-        ("semaphore", false, ["down", "down_interruptible", "down_killable", "down_timeout"]),
-        (
-            "rt_mutex", false,
-            ["rt_mutex_lock", "rt_mutex_lock_interruptible", "rt_mutex_lock_killable", "rt_mutex_lock_nested"]
-        ),
-        ("percpu_rwsem", false, ["percpu_down_write"]),
-        ("percpu_rwsem", true, ["__percpu_down_read"]),
-    ]
-    private static let tries: [(group: String, isShared: Bool, names: [String])] = [
-        ("mutex", false, ["mutex_trylock", "ww_mutex_trylock"]), ("rwsem", false, ["down_write_trylock"]),
-        ("rwsem", true, ["down_read_trylock"]), ("semaphore", false, ["down_trylock"]),
-        ("rt_mutex", false, ["rt_mutex_trylock"]),
-    ]
-    private static let releases: [(group: String, isShared: Bool, names: [String])] = [
-        ("mutex", false, ["mutex_unlock", "ww_mutex_unlock"]), ("rwsem", false, ["up_write"]),
-        ("rwsem", true, ["up_read", "up_read_non_owner"]), ("semaphore", false, ["up"]),
-        ("rt_mutex", false, ["rt_mutex_unlock"]), ("percpu_rwsem", false, ["percpu_up_write"]),
-    ]
-
     init(_ kernel: LinuxKernel) {
         self.kernel = kernel
         var effects: [VirtualAddress: CallEffect] = [:]
-        let table: [(CallEffect.Action, [(group: String, isShared: Bool, names: [String])])] = [
-            (.takes, Self.takes), (.tries, Self.tries), (.releases, Self.releases),
-        ]
-        for (action, rows) in table {
+        for lockClass in LockClass.all {
+            let calls = lockClass.calls
+            let rows: [(action: CallEffect.Action, isShared: Bool, names: [String])] = [
+                (.takes, false, calls.takes), (.takes, true, calls.takesShared), (.tries, false, calls.tries),
+                (.tries, true, calls.triesShared), (.releases, false, calls.releases),
+            ]
             for row in rows {
                 for name in row.names {
                     for symbol in kernel.model.symbols.symbols(named: name) where symbol.module == nil {
-                        effects[symbol.address] = CallEffect(action, group: row.group, isShared: row.isShared)
+                        effects[symbol.address] = CallEffect(
+                            row.action, group: lockClass.name, isShared: row.isShared)
                     }
                 }
             }

@@ -5,19 +5,6 @@ internal import DebugModel
 package import Target
 internal import Unwind
 
-/// Who holds a lock, and how that is known.
-package struct Holder: Sendable {
-    package let task: VirtualAddress
-    /// The `task_struct` is no task's any more.
-    package let isGone: Bool
-    package let isShared: Bool
-    package let grade: Graph.Grade
-    /// A few words: "owner word".
-    package let because: String
-    /// Where the holder took it; nil when no function on its stack did.
-    package var acquisition: Acquisition?
-}
-
 /// The locks of one kernel as they are waited for. Reads the stack of every sleeping task once when it is made.
 package final class LockModel {
     let kernel: LinuxKernel
@@ -27,6 +14,7 @@ package final class LockModel {
     /// By the waiting task.
     let waitOf: [VirtualAddress: Wait]
     package let gaps: [Gap]
+    let stacks: TaskStacks
     private let held: HeldLocks
     private let names: LockNames
     private var locks: [VirtualAddress: Lock] = [:]
@@ -34,40 +22,52 @@ package final class LockModel {
     private var acquisitions: [VirtualAddress: [Acquisition]] = [:]
     private var deepAcquisitions: [VirtualAddress: [Acquisition]] = [:]
     private var nameCache: [VirtualAddress: String] = [:]
-    private var waitersByLock: [VirtualAddress: [Wait]] = [:]
-    private(set) var lockOrder: [VirtualAddress] = []
+    private var places: [VirtualAddress: String?] = [:]
+    private let waitersByLock: [VirtualAddress: [Wait]]
+    /// The locks that are waited for, in the order of the tasks.
+    let lockOrder: [VirtualAddress]
 
     package init(_ kernel: LinuxKernel) throws {
         self.kernel = kernel
         tasks = try kernel.tasks().tasks
         var byAddress: [VirtualAddress: Task] = [:]
+        byAddress.reserveCapacity(tasks.count)
         for task in tasks { byAddress[task.address] = task }
-        for cpu in kernel.cpus.cpus { if let idle = try? cpu.idle { byAddress[idle.address] = idle } }
+        let idle = kernel.cpus.cpus.compactMap { try? $0.idle }
+        for task in idle { byAddress[task.address] = task }
         self.byAddress = byAddress
-        let running = Set(kernel.cpus.cpus.compactMap { try? $0.current.address })
-        let scan = WaitScan(kernel, tasks, SchedulerClock(kernel.cpus))
+        stacks = TaskStacks(kernel)
+        let scene = WaitScene(kernel, tasks, stacks)
+        let sources = WaitSources.all.map { $0.init(scene) }
         var waits: [Wait] = []
-        var waitOf: [VirtualAddress: Wait] = [:]
         var gaps: [Gap] = []
-        for task in tasks where !running.contains(task.address) {
+        for task in tasks + idle {
             do {
-                guard let wait = try scan.wait(of: task) else { continue }
-                waits.append(wait)
-                waitOf[task.address] = wait
+                for source in sources {
+                    guard let wait = try source.wait(of: task) else { continue }
+                    waits.append(wait)
+                    break
+                }
             } catch {
                 gaps.append(
                     Gap("what task \((try? task.pid).map { "\($0)" } ?? "\(task.address)") waits for", why: "\(error)"))
             }
         }
         self.waits = waits
-        self.waitOf = waitOf
         self.gaps = gaps
+        var waitOf: [VirtualAddress: Wait] = [:]
+        var waiters: [VirtualAddress: [Wait]] = [:]
+        var order: [VirtualAddress] = []
+        for wait in waits {
+            waitOf[wait.task.address] = wait
+            if waiters[wait.lock] == nil { order.append(wait.lock) }
+            waiters[wait.lock, default: []].append(wait)
+        }
+        self.waitOf = waitOf
+        waitersByLock = waiters
+        lockOrder = order
         held = HeldLocks(kernel)
         names = LockNames(kernel, tasks)
-        for wait in waits {
-            if waitersByLock[wait.lock] == nil { lockOrder.append(wait.lock) }
-            waitersByLock[wait.lock, default: []].append(wait)
-        }
     }
 
     /// The task with that structure; nil when it is none any more.
@@ -91,7 +91,7 @@ package final class LockModel {
     /// What a lock is called: class, address and what contains it.
     package func name(_ lockClass: LockClass, _ address: VirtualAddress) -> String {
         if let known = nameCache[address] { return known }
-        let plain = "\(lockClass.rawValue) \(address)"
+        let plain = "\(lockClass.name) \(address)"
         let made = names.name(lockClass, address).map { "\(plain) (\($0))" } ?? plain
         nameCache[address] = made
         return made
@@ -101,7 +101,7 @@ package final class LockModel {
     package func held(by task: Task, deep: Bool = false) -> [Acquisition] {
         if let known = deep ? deepAcquisitions[task.address] : acquisitions[task.address] { return known }
         var made: [Acquisition] = []
-        if let stack = try? StackReader(kernel).stack(of: task) { made = held.held(by: stack, followingCalls: deep) }
+        if let stack = try? stacks.stack(of: task) { made = held.held(by: stack, followingCalls: deep) }
         if deep { deepAcquisitions[task.address] = made } else { acquisitions[task.address] = made }
         return made
     }
@@ -118,7 +118,14 @@ package final class LockModel {
 
     /// Where a task stands that waits: the function behind those of the lock and the scheduler.
     package func place(of wait: Wait) -> String? {
-        guard let stack = try? StackReader(kernel).stack(of: wait.task) else { return nil }
+        if let known = places[wait.task.address] { return known }
+        let made = findPlace(of: wait)
+        places[wait.task.address] = .some(made)
+        return made
+    }
+
+    private func findPlace(of wait: Wait) -> String? {
+        guard let stack = try? stacks.stack(of: wait.task) else { return nil }
         for frame in stack.stack.frames where frame.isReturnAddress {
             let name = kernel.model.symbols.symbol(covering: frame.lookupAddress)?.name ?? ""
             if Self.machinery.contains(where: { name.hasPrefix($0) }) { continue }
@@ -127,14 +134,13 @@ package final class LockModel {
         return nil
     }
 
-    /// How functions begin that wait for others.
-    private static let machinery = [
-        "__schedule", "schedule", "__switch_to", "__mutex_lock", "mutex_lock", "__ww_mutex_lock", "ww_mutex_lock",
-        "rwsem_down", "down_", "__down", "down", "rt_mutex", "__rt_mutex", "rwlock", "__wait_for",
-        "wait_for_completion",
-        "do_wait_for_common", "__flush_work", "flush_work", "percpu_", "__percpu_", "io_schedule", "preempt_schedule",
-        "bit_wait", "out_of_line_wait", "__wait_on_bit", "prepare_to_wait", "ret_from_fork",
-    ]
+    /// How functions begin that do nothing but wait: of the scheduler, and of each kind of lock.
+    private static let machinery =
+        [
+            "__schedule", "schedule", "__switch_to", "io_schedule", "preempt_schedule", "prepare_to_wait",
+            "ret_from_fork",
+        ]
+        + LockClass.all.flatMap(\.machinery)
 
     /// Who holds a lock that is waited for, with grades; none when nothing tells.
     package func holders(_ lockClass: LockClass, _ address: VirtualAddress) -> [Holder] {
@@ -145,49 +151,51 @@ package final class LockModel {
     }
 
     private func findHolders(_ lockClass: LockClass, _ address: VirtualAddress) -> [Holder] {
-        let lock = lock(lockClass, address)
-        switch lock.owner {
+        let told = waiters(address).filter { $0.lockClass == lockClass }.compactMap(\.holder)
+        if let holder = told.first { return [holder] }
+        switch lock(lockClass, address).owner {
         case .task(let task):
-            let acquisition = acquisition(of: address, by: task)
-            let isHint = lockClass == .semaphore
             return [
                 Holder(
-                    task: task, isGone: false, isShared: false, grade: isHint ? .possible : .exact,
-                    because: isHint ? "last holder" : "owner word", acquisition: acquisition)
+                    task: task, grade: .exact, because: "owner word", acquisition: acquisition(of: address, by: task))
             ]
-        case .gone(let task):
-            return [Holder(task: task, isGone: true, isShared: false, grade: .exact, because: "owner word")]
+        case .last(let task):
+            return [
+                Holder(
+                    task: task, grade: .possible, because: "last holder",
+                    acquisition: acquisition(of: address, by: task))
+            ]
+        case .gone(let task): return [Holder(task: task, isGone: true, grade: .exact, because: "owner word")]
         case .readers(let count): return inferred(lockClass, address, count: count, shared: true)
-        case .unknown where lockClass == .work:
-            return (waitersByLock[address] ?? []).compactMap(\.worker).first.map {
-                [Holder(task: $0, isGone: false, isShared: false, grade: .exact, because: "worker that runs it")]
-            } ?? []
-        case .unknown where lockClass.isLock: return inferred(lockClass, address, count: nil, shared: nil)
-        case .unknown, .free: return []
+        case .somebody: return inferred(lockClass, address, count: 1, shared: nil)
+        case .unknown: return lockClass.nature == .lock ? inferred(lockClass, address, count: nil, shared: nil) : []
+        case .free: return []
         }
     }
 
-    /// The tasks on whose stacks stands a function that took the lock.
+    /// The tasks on whose stacks stands a function that took the lock. With as many as the lock itself counts, those are
+    /// all; with more, nobody knows which of them: all are only possible.
     private func inferred(_ lockClass: LockClass, _ address: VirtualAddress, count: UInt64?, shared: Bool?) -> [Holder]
     {
-        var found: [Holder] = []
-        for task in tasks {
+        var found: [(task: VirtualAddress, match: Acquisition)] = []
+        for task in byAddress.values {
             let matches = held(by: task).filter {
-                $0.lock == address && $0.group == lockClass.rawValue && (shared == nil || $0.isShared == shared)
+                $0.lock == address && $0.group == lockClass.name && (shared == nil || $0.isShared == shared)
             }
             guard let match = matches.first(where: { $0.isCertain }) ?? matches.first else { continue }
-            found.append(
-                Holder(
-                    task: task.address, isGone: false, isShared: match.isShared,
-                    grade: match.isCertain ? .derived : .possible, because: "took it and has not given it back",
-                    acquisition: match))
+            found.append((task.address, match))
         }
-        let certain = found.filter { $0.grade == .derived }
-        guard let count, UInt64(certain.count) == count else { return found }
-        return certain.map {
-            Holder(
-                task: $0.task, isGone: false, isShared: $0.isShared, grade: .checked,
-                because: "took it and has not given it back; all \(count) found", acquisition: $0.acquisition)
+        found.sort { $0.task < $1.task }
+        let certain = found.count { $0.match.isCertain }
+        let isChecked = count.map { UInt64(certain) == $0 } ?? false
+        let isTooMany = count.map { UInt64(certain) > $0 } ?? false
+        return found.compactMap { task, match in
+            if isChecked, !match.isCertain { return nil }
+            let because = "took it and has not given it back"
+            return Holder(
+                task: task, isShared: match.isShared,
+                grade: isChecked ? .checked : match.isCertain && !isTooMany ? .derived : .possible,
+                because: isChecked && shared == true ? "\(because); all \(certain) found" : because, acquisition: match)
         }
     }
 }

@@ -2,9 +2,7 @@
 
 package import Bytes
 internal import DebugModel
-internal import Machine
 internal import Target
-internal import Unwind
 
 /// One step of a circle or chain: a task, the lock that it waits for, and who holds that.
 package struct WaitStep: Sendable {
@@ -15,13 +13,10 @@ package struct WaitStep: Sendable {
 /// A task that others wait for and that waits for no lock itself.
 package struct Blocker: Sendable {
     package let task: VirtualAddress
-    package let isGone: Bool
-    /// It has exited, and its structure is now that of a task that waits for the lock itself.
-    package let isReused: Bool
+    /// What ends the chain.
+    package let activity: TaskActivity
     /// The tasks that wait for it, directly or behind others, the longest waiting first.
     package let victims: [Wait]
-    /// What ends the chain: "runs on CPU 1", "has exited".
-    package let state: String
     package let locks: [VirtualAddress]
 }
 
@@ -32,30 +27,32 @@ package struct WaitCycles {
     package let cycles: [[WaitStep]]
     package let blockers: [Blocker]
     private let next: [VirtualAddress: [WaitStep]]
+    /// Who waits, by the task that is waited for.
+    private let behind: [VirtualAddress: [Wait]]
 
     package init(_ model: LockModel) {
         self.model = model
-        var next: [VirtualAddress: [WaitStep]] = [:]
-        for wait in model.waits where wait.lockClass.isLock || wait.lockClass == .work {
-            next[wait.task.address] = model.holders(wait.lockClass, wait.lock).map { WaitStep(wait: wait, holder: $0) }
-        }
+        let next = Self.edges(model)
         self.next = next
+        var behind: [VirtualAddress: [Wait]] = [:]
+        for wait in model.waits {
+            for step in next[wait.task.address] ?? [] { behind[step.holder.task, default: []].append(wait) }
+        }
+        self.behind = behind
         // An owner word that names the waiter itself is a circle only when the waiter took the lock: the structure of a task
         // that has exited may have been given to a new one.
         let found = Self.cycles(next, model)
         func isReused(_ circle: [WaitStep]) -> Bool {
-            guard circle.count == 1, let step = circle.first, step.wait.lockClass != .work else { return false }
+            guard circle.count == 1, let step = circle.first, step.holder.relation == .holds else { return false }
             return step.holder.acquisition == nil
         }
         cycles = found.filter { !isReused($0) }
         let reused = found.filter(isReused).flatMap { $0 }.map { step in
             Blocker(
-                task: step.holder.task, isGone: true, isReused: true, victims: model.waiters(step.wait.lock),
-                state:
-                    "has exited: its task_struct is now that of this task, which waits for the lock and did not take it",
+                task: step.holder.task, activity: .reused, victims: model.waiters(step.wait.lock),
                 locks: [step.wait.lock])
         }
-        blockers = reused + Self.blockers(next, model)
+        blockers = reused + Self.blockers(next, behind, model)
     }
 
     /// What a task waits for, and behind whom.
@@ -63,20 +60,37 @@ package struct WaitCycles {
 
     /// The tasks that are not part of a circle and wait for it, directly or behind others, the longest waiting first.
     package func victims(of circle: [WaitStep]) -> [Wait] {
-        let members = Set(circle.map(\.wait.task.address))
-        var reached = members
+        Self.reached(from: circle.map(\.wait.task.address), behind)
+    }
+
+    /// All that wait for tasks, directly or behind others, without these, the longest waiting first.
+    private static func reached(from roots: [VirtualAddress], _ behind: [VirtualAddress: [Wait]]) -> [Wait] {
+        var reached = Set(roots)
+        var waiting = roots
         var victims: [Wait] = []
-        var grows = true
-        while grows {
-            grows = false
-            for wait in model.waits where !reached.contains(wait.task.address) {
-                guard steps(wait.task.address).contains(where: { reached.contains($0.holder.task) }) else { continue }
-                reached.insert(wait.task.address)
+        while let task = waiting.popLast() {
+            for wait in behind[task] ?? [] where reached.insert(wait.task.address).inserted {
                 victims.append(wait)
-                grows = true
+                waiting.append(wait.task.address)
             }
         }
         return victims.sorted { ($1.since ?? 0, $0.task.address) < ($0.since ?? 0, $1.task.address) }
+    }
+
+    /// The holders of what tasks wait for. Of the many tasks that wait for events, which is what idle tasks do, those
+    /// are asked that cannot be woken by a signal, and those that others wait for.
+    private static func edges(_ model: LockModel) -> [VirtualAddress: [WaitStep]] {
+        var next: [VirtualAddress: [WaitStep]] = [:]
+        var waiting = model.waits.filter {
+            $0.lockClass.nature != .event || $0.holder != nil || (try? $0.task.state.isUninterruptible) == true
+        }
+        while let wait = waiting.popLast() {
+            guard next[wait.task.address] == nil else { continue }
+            let holders = model.holders(wait.lockClass, wait.lock)
+            next[wait.task.address] = holders.map { WaitStep(wait: wait, holder: $0) }
+            waiting += holders.compactMap { model.waitOf[$0.task] }
+        }
+        return next
     }
 
     // MARK: Circles
@@ -149,55 +163,22 @@ package struct WaitCycles {
 
     // MARK: Roots
 
-    private static func blockers(_ next: [VirtualAddress: [WaitStep]], _ model: LockModel) -> [Blocker] {
-        var behind: [VirtualAddress: [Wait]] = [:]
+    private static func blockers(
+        _ next: [VirtualAddress: [WaitStep]], _ behind: [VirtualAddress: [Wait]], _ model: LockModel
+    ) -> [Blocker] {
         var gone: Set<VirtualAddress> = []
         var locks: [VirtualAddress: Set<VirtualAddress>] = [:]
         for (_, steps) in next {
             for step in steps {
-                behind[step.holder.task, default: []].append(step.wait)
                 locks[step.holder.task, default: []].insert(step.wait.lock)
                 if step.holder.isGone { gone.insert(step.holder.task) }
             }
         }
         let roots = behind.keys.filter { (next[$0] ?? []).isEmpty }
         return roots.map { root in
-            var victims: [VirtualAddress: Wait] = [:]
-            var waiting = [root]
-            while let task = waiting.popLast() {
-                for wait in behind[task] ?? [] where victims[wait.task.address] == nil {
-                    victims[wait.task.address] = wait
-                    waiting.append(wait.task.address)
-                }
-            }
-            let sorted = victims.values.sorted { ($1.since ?? 0, $0.task.address) < ($0.since ?? 0, $1.task.address) }
-            let isGone = gone.contains(root)
-            return Blocker(
-                task: root, isGone: isGone, isReused: false, victims: sorted,
-                state: isGone ? "has exited" : state(root, model),
-                locks: (locks[root] ?? []).sorted())
+            Blocker(
+                task: root, activity: gone.contains(root) ? .exited : TaskActivity(of: root, model),
+                victims: reached(from: [root], behind), locks: (locks[root] ?? []).sorted())
         }.sorted { ($1.victims.count, $0.task) < ($0.victims.count, $1.task) }
-    }
-
-    private static func state(_ address: VirtualAddress, _ model: LockModel) -> String {
-        guard let task = model.task(address) else { return "is no task" }
-        for cpu in model.kernel.cpus.cpus where (try? cpu.current.address) == address {
-            let mode = model.kernel.state(of: cpu)?.isUserMode == true ? " in user mode" : ""
-            return "runs on CPU \(cpu.number)\(mode)"
-        }
-        if let wait = model.waitOf[address] {
-            let place = model.place(of: wait).map { " in \($0)" } ?? ""
-            return "waits for \(model.name(wait.lockClass, wait.lock))\(place)"
-        }
-        let name = (try? task.state.name) ?? "in an unreadable state"
-        guard let stack = try? StackReader(model.kernel).stack(of: task) else { return "is \(name)" }
-        let frames = stack.stack.frames.compactMap {
-            model.kernel.model.symbols.symbol(covering: $0.lookupAddress)?.name
-        }
-        let place = frames.first { !$0.hasPrefix("__switch_to") && !$0.contains("schedule") }
-        if frames.contains("io_schedule") || frames.contains("io_schedule_timeout") {
-            return "waits for I/O in \(place ?? "?")"
-        }
-        return name == "running" ? "is ready to run" : "sleeps (\(name)) in \(place ?? "?")"
     }
 }

@@ -44,8 +44,7 @@ struct CPUMatch {
         }
         guard !free.isEmpty, byContent.count < kernel.cpus.cpus.count else { return }
         let number = model.machine.layout.stackPointer
-        let union = (try? model.types.lookup(.union, "thread_union")).flatMap { $0 }
-        let size = union.flatMap { try? model.types.size($0) } ?? 16384
+        let size = model.stackSize
         take { cpu, state in
             guard state.perCPUBase == nil, let pointer = state.registers[number], let task = try? cpu.current,
                 let stack = try? task.stack, !stack.isNull

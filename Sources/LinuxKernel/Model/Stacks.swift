@@ -41,8 +41,7 @@ package struct StackReader: Sendable {
         let target = kernel.model
         let text = TextRanges(target, kernel.modules)
         returnAddresses = ReturnAddresses(target)
-        let union = (try? target.types.lookup(.union, "thread_union")).flatMap { $0 }
-        stackSize = union.flatMap { try? target.types.size($0) } ?? 16384
+        stackSize = target.stackSize
         unwinder = Unwinder(
             machine: target.machine, space: target.space, sources: target.debug.flatMap(\.sources.unwind),
             isText: { [generated = kernel.generated] in text.contains($0) || generated.contains($0) })

@@ -20,10 +20,8 @@ enum HungTaskRule: Analysis {
     static func run(_ kernel: any Kernel) -> AnalysisResult? {
         guard let kernel = kernel as? LinuxKernel else { return nil }
         guard let now = latest(kernel) else { return .undecided("no CPU's clock can be read") }
-        let own = try? kernel.model.variable("sysctl_hung_task_timeout_secs").unsigned()
+        let (own, limit) = KernelTime.hungTaskLimit(kernel)
         if own == 0 { return .undecided("this kernel was told to have no limit") }
-        // CONFIG_DEFAULT_HUNG_TASK_TIMEOUT as Linux has it.
-        let limit = min(own ?? 120, 1_000_000)
         let table: TaskTable
         do { table = try kernel.tasks() } catch { return .undecided("the tasks cannot be listed: \(error)") }
         let hung = table.tasks.compactMap { task -> (task: Task, seconds: UInt64)? in

@@ -31,6 +31,15 @@ struct KernelTime {
         }
     }
 
+    /// Seconds after which the kernel calls an uninterruptible wait a hang (kernel/hung_task.c). `own`: what this kernel says,
+    /// 0 when it was told to have no limit, nil when it has none. `seconds`: that, or what Linux has unless configured
+    /// otherwise.
+    static func hungTaskLimit(_ kernel: LinuxKernel) -> (own: UInt64?, seconds: UInt64) {
+        let own = try? kernel.model.variable("sysctl_hung_task_timeout_secs").unsigned()
+        let seconds = own.flatMap { $0 == 0 ? nil : min($0, 1_000_000) } ?? 120
+        return (own, seconds)
+    }
+
     /// Seconds as the watchdog counts them: 2^30 ns (kernel/watchdog.c).
     static func watchdogSeconds(_ nanoseconds: UInt64) -> UInt64 { nanoseconds >> 30 }
 }

@@ -1,0 +1,17 @@
+// The kinds of things that tasks wait for. A waiter is shown to each in turn: the more particular ones stand first.
+
+extension LockClass {
+    package static let all: [LockClass] = [
+        .mutex,
+        .rwsem,
+        .semaphore,
+        .rtMutex,
+        .percpuRWSem,
+        .work,
+        .completion,
+        .bit,
+        .folio,
+        .swaitQueue,
+        .waitQueue,
+    ]
+}

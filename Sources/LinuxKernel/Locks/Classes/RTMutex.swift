@@ -1,0 +1,20 @@
+// struct rt_mutex_base (include/linux/rtmutex.h): `task.pi_blocked_on` leads to it, see PIWaits.
+
+extension LockClass {
+    package static let rtMutex = LockClass(
+        "rt_mutex", type: "rt_mutex_base", .lock,
+        calls: LockCalls(
+            takes: [
+                "rt_mutex_lock", "rt_mutex_lock_interruptible", "rt_mutex_lock_killable", "rt_mutex_lock_nested",
+            ],
+            tries: ["rt_mutex_trylock"], releases: ["rt_mutex_unlock"]),
+        machinery: ["rt_mutex", "__rt_mutex", "rtlock", "rwlock"],
+        read: { fields in
+            guard let value = fields.word("owner") else { return LockState() }
+            // RT_MUTEX_HAS_WAITERS is 1.
+            let task = value & ~1
+            return LockState(
+                owner: task == 0 ? .free : fields.owner(task), word: ("owner", value),
+                text: task == 0 ? "free" : "held")
+        })
+}

@@ -1,0 +1,40 @@
+// Who makes a wait end.
+
+package import Bytes
+package import Target
+
+/// Who has what is waited for, or has to do it, and how that is known.
+package struct Holder: Sendable {
+    package enum Relation: String, Sendable {
+        /// Has the lock.
+        case holds = "held by"
+        /// Runs the work.
+        case runs = "run by"
+        /// Is seen to have to bring the event about; nobody owns events.
+        case obliged = "expected of"
+    }
+
+    package let task: VirtualAddress
+    package let relation: Relation
+    /// The `task_struct` is no task's any more.
+    package let isGone: Bool
+    package let isShared: Bool
+    package let grade: Graph.Grade
+    /// A few words: "owner word".
+    package let because: String
+    /// Where the holder took it; nil when no function on its stack did.
+    package let acquisition: Acquisition?
+
+    init(
+        task: VirtualAddress, relation: Relation = .holds, isGone: Bool = false, isShared: Bool = false,
+        grade: Graph.Grade, because: String, acquisition: Acquisition? = nil
+    ) {
+        self.task = task
+        self.relation = relation
+        self.isGone = isGone
+        self.isShared = isShared
+        self.grade = grade
+        self.because = because
+        self.acquisition = acquisition
+    }
+}

@@ -1,0 +1,99 @@
+// What tasks wait for, by kind: one value of this type for each, in a file of its own under Classes.
+
+internal import Bytes
+internal import DebugModel
+internal import Target
+
+/// A kind of thing that tasks wait for: how it is read, which functions take it and give it back, how a wait for it looks.
+package struct LockClass: Sendable {
+    /// What makes a wait end.
+    package enum Nature: Sendable {
+        /// Somebody has it and gives it back.
+        case lock
+        /// Work that somebody runs.
+        case work
+        /// An event that nobody owns: somebody has to bring it about.
+        case event
+    }
+
+    /// As commands print it and take it: "mutex", "rt_mutex".
+    package let name: String
+    /// The C type at its address; nil for what has none.
+    package let typeName: String?
+    package let nature: Nature
+    /// The kernel's functions that take it and give it back.
+    let calls: LockCalls
+    /// What functions that only wait for it begin with: who waits is the one that called them.
+    let machinery: [String]
+    /// What the lock's own words say.
+    let read: @Sendable (LockFields) -> LockState
+    /// What a waiter on a stack waits for; nil when it does not wait for this kind.
+    let recognise: @Sendable (WaiterSite) -> WaitedFor?
+
+    init(
+        _ name: String, type typeName: String? = nil, _ nature: Nature, calls: LockCalls = LockCalls(),
+        machinery: [String] = [], read: @escaping @Sendable (LockFields) -> LockState = { _ in LockState() },
+        recognise: @escaping @Sendable (WaiterSite) -> WaitedFor? = { _ in nil }
+    ) {
+        self.name = name
+        self.typeName = typeName
+        self.nature = nature
+        self.calls = calls
+        self.machinery = machinery
+        self.read = read
+        self.recognise = recognise
+    }
+
+    /// The kind that is called so; nil when there is none.
+    package init?(named name: String) {
+        guard let known = Self.all.first(where: { $0.name == name }) else { return nil }
+        self = known
+    }
+}
+
+extension LockClass: Hashable {
+    package static func == (a: LockClass, b: LockClass) -> Bool { a.name == b.name }
+    package func hash(into hasher: inout Hasher) { hasher.combine(name) }
+}
+
+/// Functions by what they do with the lock that their first argument points to.
+struct LockCalls: Sendable {
+    var takes: [String] = []
+    var takesShared: [String] = []
+    /// They say by their result whether they have it.
+    var tries: [String] = []
+    var triesShared: [String] = []
+    var releases: [String] = []
+}
+
+/// What a lock's own words say.
+struct LockState: Sendable {
+    var owner = LockOwner.unknown
+    /// The member that says so, as C names it from the lock's start, and its value.
+    var word: (path: String, value: UInt64)?
+    /// In words: "held for writing", "read by 4".
+    var text = "its holder is not recorded"
+}
+
+/// Reads the members of one lock.
+struct LockFields {
+    let kernel: LinuxKernel
+    let typeName: String?
+    let address: VirtualAddress
+    let isTask: (VirtualAddress) -> Bool
+
+    /// A member as a number, nil when it cannot be read or the type has none of that name.
+    func word(_ path: String...) -> UInt64? {
+        guard let typeName, var value = try? kernel.model.object(.structure, typeName, at: address) else { return nil }
+        for member in path {
+            guard let inner = try? value.member(member) else { return nil }
+            value = inner
+        }
+        return try? value.unsigned()
+    }
+
+    /// The task that an owner word names, without the word's flags.
+    func owner(_ task: UInt64) -> LockOwner {
+        isTask(VirtualAddress(task)) ? .task(VirtualAddress(task)) : .gone(VirtualAddress(task))
+    }
+}

@@ -1,0 +1,190 @@
+// Circles and blockers as findings.
+
+internal import Analysis
+internal import Bytes
+internal import DebugModel
+internal import Target
+
+struct LockFindings {
+    private let model: LockModel
+    private let cycles: WaitCycles
+    private let evidence: LockEvidence
+    /// Nanoseconds after which the kernel itself calls a task hung.
+    private let limit: UInt64
+
+    /// Tasks that a finding names one by one: it is to be read.
+    private static let named = 12
+
+    init(_ model: LockModel) {
+        self.model = model
+        cycles = WaitCycles(model)
+        evidence = LockEvidence(model: model)
+        limit = KernelTime.hungTaskLimit(model.kernel).seconds &* 1_000_000_000
+    }
+
+    func all() -> [Finding] {
+        var findings = cycles.cycles.map { deadlock($0) }
+        for group in groups() {
+            guard let blocker = group.first else { continue }
+            let own = cycles.steps(blocker.task).first { $0.holder.task == blocker.task }
+            if case .reused = blocker.activity, let step = own {
+                findings.append(reusedOwner(step))
+            } else {
+                findings.append(blocked(blocker, with: Array(group.dropFirst())))
+            }
+        }
+        return findings.sorted { ($1.isFault ? 1 : 0) < ($0.isFault ? 1 : 0) }
+    }
+
+    /// Readers of one lock block the same tasks: one finding.
+    private func groups() -> [[Blocker]] {
+        struct Key: Hashable {
+            let locks: [VirtualAddress]
+            let victims: Set<VirtualAddress>
+            let gone: VirtualAddress?
+        }
+        var places: [Key: Int] = [:]
+        var groups: [[Blocker]] = []
+        for blocker in cycles.blockers {
+            let key = Key(
+                locks: blocker.locks, victims: Set(blocker.victims.map(\.task.address)),
+                gone: blocker.activity.isGone ? blocker.task : nil)
+            if let place = places[key] {
+                groups[place].append(blocker)
+            } else {
+                places[key] = groups.count
+                groups.append([blocker])
+            }
+        }
+        return groups
+    }
+
+    private var unread: [String] { model.gaps.prefix(Self.named).map { "\($0.what): \($0.why)" } }
+
+    // MARK: Circles
+
+    private func deadlock(_ circle: [WaitStep]) -> Finding {
+        let victims = cycles.victims(of: circle)
+        let weakest = circle.map(\.holder.grade).max() ?? .exact
+        let isOwned = circle.allSatisfy { $0.holder.relation != .obliged }
+        let who = circle.map { model.title($0.wait.task.address) }
+        let what =
+            circle.count == 1
+            ? "\(who[0]) waits for \(name(circle[0].wait)), which it holds itself"
+            : "\(few(who).joined(separator: ", ")) wait for each other"
+        let parties = few(circle.map { party($0) }) + few(victims.map { "\(waits($0, "waits behind them for"))" })
+        return Finding(
+            rule: "deadlock", confidence: weakest <= .checked && isOwned ? .certain : .probable,
+            summary: what + (victims.isEmpty ? "" : "; \(victims.count) more wait behind them"), parties: parties,
+            chronology: chronology(circle.map(\.wait) + victims), evidence: evidence.of(circle),
+            contradictions: circle.compactMap { unseen($0) }, unread: unread,
+            graph: graph(circle.map(\.wait) + victims))
+    }
+
+    private func party(_ step: WaitStep) -> String {
+        let taken = step.holder.acquisition.map { ", taken in \($0.place)" } ?? ""
+        return "\(waits(step.wait, "waits for"))\(place(step.wait)), \(step.holder.relation.rawValue) "
+            + "\(model.title(step.holder.task))\(taken)"
+    }
+
+    /// What speaks against a holder of whom no function is seen to have taken the lock.
+    private func unseen(_ step: WaitStep) -> String? {
+        guard step.holder.acquisition == nil, step.holder.relation == .holds else { return nil }
+        return "no function on the stack of \(model.title(step.holder.task)) is seen to take \(name(step.wait))"
+    }
+
+    private func reusedOwner(_ step: WaitStep) -> Finding {
+        let wait = step.wait
+        let waiters = model.waiters(wait.lock)
+        return Finding(
+            rule: "exited-owner", confidence: .probable,
+            summary:
+                "the owner of \(name(wait)) has exited: its task_struct is now that of \(model.title(wait.task.address)), "
+                + "which waits for the lock and took it in no function on its stack",
+            parties: few(waiters.map { waits($0, "waits for") + place($0) }),
+            chronology: chronology(waiters), evidence: evidence.of([step]), unread: unread, graph: graph(waiters))
+    }
+
+    // MARK: Those that block others
+
+    private func blocked(_ blocker: Blocker, with others: [Blocker]) -> Finding {
+        let steps = steps(of: blocker)
+        let direct = blocker.victims.first { blocker.locks.contains($0.lock) } ?? blocker.victims.first
+        let lock = direct.map { name($0) } ?? "a lock"
+        let isExact = steps.contains { $0.holder.grade <= .checked && $0.holder.relation != .obliged }
+        let count = blocker.victims.count
+        let waiting = "\(count) task\(count == 1 ? " waits" : "s wait")"
+        let title = model.title(blocker.task)
+        let rule: String
+        let summary: String
+        if blocker.activity.isGone {
+            rule = "exited-owner"
+            summary = "the owner of \(lock) has exited without releasing it; \(waiting) for ever"
+        } else if blocker.activity.isUserMode {
+            rule = "held-in-user-mode"
+            summary = "\(title) went back to user mode with \(lock) held; \(waiting) for it"
+        } else {
+            rule = "blocked"
+            let longest = blocker.victims.compactMap(\.since).max() ?? 0
+            let has = steps.first?.holder.relation == .obliged ? "has to bring about" : "holds"
+            summary =
+                "\(waiting) for \(title)" + (others.isEmpty ? "" : " and \(others.count) more who hold the same")
+                + ", which \(has) \(lock) and \(blocker.activity.text); the longest since \(elapsed(longest))"
+        }
+        var contradictions: [String] = []
+        if rule == "blocked", steps.allSatisfy({ $0.holder.acquisition == nil && $0.holder.relation == .holds }) {
+            contradictions.append(
+                "no function on the stack of \(title) is seen to take the lock: it may have gone back to user mode with it"
+            )
+        }
+        let isHung = blocker.victims.contains {
+            ($0.since ?? 0) >= limit && (try? $0.task.state.isUninterruptible) == true
+        }
+        return Finding(
+            rule: rule, confidence: isExact ? .certain : .probable,
+            isFault: blocker.activity.isGone || blocker.activity.isUserMode && isExact || isHung, summary: summary,
+            parties: few(([blocker] + others).map { "\(model.title($0.task)) \($0.activity.text)\(taken($0))" })
+                + few(blocker.victims.map { waits($0, "waits for") + place($0) }),
+            chronology: chronology(blocker.victims), evidence: evidence.of(steps), contradictions: contradictions,
+            unread: unread, graph: graph(blocker.victims))
+    }
+
+    /// The waits that lead to a task directly.
+    private func steps(of blocker: Blocker) -> [WaitStep] {
+        blocker.victims.flatMap { cycles.steps($0.task.address) }.filter { $0.holder.task == blocker.task }
+    }
+
+    private func taken(_ blocker: Blocker) -> String {
+        steps(of: blocker).compactMap { $0.holder.acquisition?.place }.first.map { "; it took the lock in \($0)" } ?? ""
+    }
+
+    // MARK: Words
+
+    private func name(_ wait: Wait) -> String { model.name(wait.lockClass, wait.lock) }
+
+    private func place(_ wait: Wait) -> String { model.place(of: wait).map { " in \($0)" } ?? "" }
+
+    private func waits(_ wait: Wait, _ verb: String) -> String {
+        "\(model.title(wait.task.address)) \(verb) \(name(wait))"
+    }
+
+    /// The first of many, and how many more there are.
+    private func few(_ texts: [String]) -> [String] {
+        guard texts.count > Self.named + 1 else { return texts }
+        return texts.prefix(Self.named) + ["and \(texts.count - Self.named) more"]
+    }
+
+    private func chronology(_ waits: [Wait]) -> [String] {
+        let known = waits.filter { $0.since != nil }
+            .sorted { ($1.since ?? 0, $0.task.address) < ($0.since ?? 0, $1.task.address) }
+        let lines = known.prefix(Self.named).map {
+            "\(elapsed($0.since ?? 0)) before the dump: \(model.title($0.task.address)) began to wait for \(name($0))"
+        }
+        return known.count > Self.named ? lines + ["and \(known.count - Self.named) more, later"] : lines
+    }
+
+    private func graph(_ waits: [Wait]) -> Graph {
+        // What a picture can show: the first are those of the circle and those that wait longest.
+        LinuxWaitGraph.graph(cycles, only: Set(waits.prefix(40).map(\.task.address)))
+    }
+}

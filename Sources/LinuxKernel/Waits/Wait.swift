@@ -1,0 +1,91 @@
+// That a task waits, for what, and how that is known.
+
+package import Bytes
+internal import DebugModel
+internal import Machine
+internal import Target
+internal import Unwind
+
+/// How a task wants a lock.
+package enum WaitMode: String, Sendable {
+    case write
+    case read
+    /// There is only one way to wait.
+    case wait
+}
+
+/// How it is known that a task waits.
+package enum WaitProof: Sendable {
+    /// A structure on its stack that names it, of type `type`, with the member that does, and is on the lock's list.
+    case waiter(VirtualAddress, type: String, member: String)
+    /// A command whose answer has a text: for what is on no list.
+    case shown(command: String, text: String)
+}
+
+/// A task that waits.
+package struct Wait: Sendable {
+    package let task: Task
+    package let lockClass: LockClass
+    /// The lock; for a bit wait the word, for a folio its first page.
+    package let lock: VirtualAddress
+    package let mode: WaitMode
+    package let proof: WaitProof
+    /// Nanoseconds since the task last ran; nil when unknown, and for one that spins.
+    package let since: UInt64?
+    /// Who has or has to do what is waited for, where the wait itself tells.
+    package let holder: Holder?
+}
+
+/// What a waiter was recognised as waiting for.
+struct WaitedFor {
+    let lock: VirtualAddress
+    let mode: WaitMode
+    let holder: Holder?
+
+    init(_ lock: VirtualAddress, _ mode: WaitMode, holder: Holder? = nil) {
+        self.lock = lock
+        self.mode = mode
+        self.holder = holder
+    }
+}
+
+/// A way to see that a task waits.
+protocol WaitSource: SendableMetatype {
+    init(_ scene: WaitScene)
+    /// What the task waits for; nil when this source sees nothing. Throws when what it needs cannot be read.
+    func wait(of task: Task) throws -> Wait?
+}
+
+/// The ways to see that tasks wait, the surest first.
+enum WaitSources {
+    static let all: [any WaitSource.Type] = [PIWaits.self, StackWaiters.self]
+}
+
+/// What all sources share, read once for a kernel.
+final class WaitScene {
+    let kernel: LinuxKernel
+    let stacks: TaskStacks
+    let clock: SchedulerClock
+    let text: TextRanges
+    /// The lowest address of each task's stack.
+    let stackBases: [VirtualAddress: VirtualAddress]
+    let stackSize: UInt64
+    /// The tasks on CPUs.
+    let running: [VirtualAddress: CPU]
+    private(set) lazy var workers = WorkerTable(kernel)
+
+    init(_ kernel: LinuxKernel, _ tasks: [Task], _ stacks: TaskStacks) {
+        self.kernel = kernel
+        self.stacks = stacks
+        clock = SchedulerClock(kernel.cpus)
+        text = TextRanges(kernel.model, kernel.modules)
+        stackSize = kernel.model.stackSize
+        var bases: [VirtualAddress: VirtualAddress] = [:]
+        bases.reserveCapacity(tasks.count)
+        for task in tasks { bases[task.address] = try? task.stack }
+        stackBases = bases
+        var running: [VirtualAddress: CPU] = [:]
+        for cpu in kernel.cpus.cpus { if let task = try? cpu.current { running[task.address] = cpu } }
+        self.running = running
+    }
+}
