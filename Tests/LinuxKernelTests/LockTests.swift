@@ -70,6 +70,26 @@ struct LockTests {
         #expect(try findings("nlmgc-hang.kdump").map(\.isFault) == [true])
     }
 
+    @Test("Who sleeps for no time with a lock that others want is named although the kernel would wait longer, as possible")
+    func stuck() throws {
+        let kept = try #require(try findings("holder-waits.kdump").first)
+        #expect(kept.rule == "blocked")
+        #expect(kept.isFault)
+        #expect(kept.confidence == .possible)
+        #expect(kept.summary.contains("keeper (42)"))
+        #expect(kept.contradictions.count == 1)
+    }
+
+    @Test("Times in sentences have three digits or so")
+    func spans() {
+        #expect(span(153_000_000) == "0.15 s")
+        #expect(span(9_999_999) == "0.00 s")
+        #expect(span(3_154_000_000) == "3.1 s")
+        #expect(span(245_000_000_000) == "4 min 5 s")
+        #expect(span(7_620_000_000_000) == "2 h 7 min")
+        #expect(span(UInt64.max) == "213503 d 23 h")
+    }
+
     @Test(
         "Innocent dumps have no circle and no fault",
         arguments: [

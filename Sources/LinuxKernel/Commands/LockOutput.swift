@@ -10,7 +10,7 @@ struct LockOutput {
 
     func note(_ context: Context) { for gap in model.gaps { context.gaps.note(gap) } }
 
-    func since(_ wait: Wait) -> String { wait.since.map { "since \(elapsed($0))" } ?? "since unknown" }
+    func since(_ wait: Wait) -> String { wait.since.map { "for \(span($0))" } ?? "for a time that is not known" }
 
     func holderText(_ holder: Holder) -> String {
         var text = "\(model.title(holder.task)) [\(holder.because)]"

@@ -69,14 +69,17 @@ package struct Blockers: Stage {
         let cycles = WaitCycles(model)
         for blocker in cycles.blockers {
             let longest = blocker.victims.compactMap(\.since).max()
-            let waiting = "\(blocker.victims.count) wait" + (longest.map { ", the longest since \(elapsed($0))" } ?? "")
+            let waiting = "\(blocker.victims.count) wait" + (longest.map { ", the longest for \(span($0))" } ?? "")
             var lines = ["\(model.title(blocker.task)) \(blocker.activity.text); \(waiting)"]
             for victim in blocker.victims.prefix(20) {
                 lines.append(
                     "  \(model.title(victim.task.address)) waits for \(model.name(victim.lockClass, victim.lock))")
             }
             if blocker.victims.count > 20 { lines.append("  and \(blocker.victims.count - 20) more") }
+            let task = model.task(blocker.task)
             let fields = [
+                Field("pid", nil, task.flatMap { try? $0.pid }.map { .signed(Int64($0)) } ?? .none),
+                Field("comm", nil, task.flatMap { try? $0.comm }.map { .text($0) } ?? .none),
                 Field("task", nil, .address(blocker.task.rawValue)),
                 Field("gone", nil, .boolean(blocker.activity.isGone)),
                 Field("state", nil, .text(blocker.activity.text)),

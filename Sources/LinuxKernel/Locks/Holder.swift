@@ -16,7 +16,7 @@ package struct Holder: Sendable {
 
     package let task: VirtualAddress
     package let relation: Relation
-    /// The `task_struct` is no task's any more.
+    /// The `task_struct` is no task's any more, or is another's now.
     package let isGone: Bool
     package let isShared: Bool
     package let grade: Graph.Grade
@@ -36,5 +36,12 @@ package struct Holder: Sendable {
         self.grade = grade
         self.because = because
         self.acquisition = acquisition
+    }
+
+    /// The same of an owner that has exited, and whose structure was given to the task that is there now.
+    var reused: Holder {
+        Holder(
+            task: task, relation: relation, isGone: true, isShared: isShared, grade: grade,
+            because: "\(because), from before its task_struct was used again")
     }
 }

@@ -15,6 +15,7 @@ package final class LockModel {
     let waitOf: [VirtualAddress: Wait]
     package let gaps: [Gap]
     let stacks: TaskStacks
+    let clock: SchedulerClock
     private let held: HeldLocks
     private let names: LockNames
     private var locks: [VirtualAddress: Lock] = [:]
@@ -37,6 +38,7 @@ package final class LockModel {
         for task in idle { byAddress[task.address] = task }
         self.byAddress = byAddress
         stacks = TaskStacks(kernel)
+        clock = SchedulerClock(kernel.cpus)
         let scene = WaitScene(kernel, tasks, stacks)
         let sources = WaitSources.all.map { $0.init(scene) }
         var waits: [Wait] = []

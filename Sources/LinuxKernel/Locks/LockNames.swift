@@ -22,7 +22,7 @@ struct LockNames {
         self.spaces = spaces
     }
 
-    /// `inode->i_rwsem of fire.js`, `catalogue_sem [hangs]`, `object of kmalloc-512 + 0x50`; nil when nothing is known.
+    /// `inode->i_rwsem of fire.js`, `catalogue_sem [hangs]`, `in kmalloc-512+0x50`, an offset within the object; nil when nothing is known.
     func name(_ lockClass: LockClass, _ address: VirtualAddress) -> String? {
         if lockClass == .rwsem, let name = inode(address) ?? memory(address) { return name }
         let symbols = kernel.model.symbols
@@ -35,8 +35,7 @@ struct LockNames {
             let details = Dictionary(
                 object.details.map { ($0.name, $0.value) }, uniquingKeysWith: { first, _ in first })
             let offset = UInt64(details["offset"] ?? "") ?? 0
-            return "\(details["cache"] ?? "?") object \(details["object"] ?? "?")"
-                + (offset == 0 ? "" : "+0x\(hex(offset))")
+            return "in \(details["cache"] ?? "?")" + (offset == 0 ? "" : "+0x\(hex(offset))")
         }
         return found.first { $0.kind == "stack" || $0.kind == "task" || $0.kind == "per-CPU variable" }?.text
     }

@@ -12,11 +12,11 @@ package enum TaskActivity: Sendable {
     /// It has exited, and its structure is now that of a task that waits for the lock itself.
     case reused
     case runs(cpu: Int, inUserMode: Bool)
-    /// With what it waits for and where, in words.
-    case waits(String)
+    /// With what it waits for and where, in words, and whether it will wake by itself.
+    case waits(String, timed: Bool)
     case waitsForIO(place: String)
     /// State and function.
-    case sleeps(state: String, place: String)
+    case sleeps(state: String, place: String, timed: Bool)
     case ready
     /// Why nothing can be told.
     case unknown(String)
@@ -30,9 +30,14 @@ package enum TaskActivity: Sendable {
             self = .runs(cpu: cpu.number, inUserMode: model.kernel.state(of: cpu)?.isUserMode == true)
             return
         }
+        if (try? task.value["in_iowait"].unsigned()) == 1 {
+            let place = (try? model.stacks.stack(of: task)).flatMap { Self.place($0, model) }
+            self = .waitsForIO(place: place ?? "?")
+            return
+        }
         if let wait = model.waitOf[address] {
             let place = model.place(of: wait).map { " in \($0)" } ?? ""
-            self = .waits("\(model.name(wait.lockClass, wait.lock))\(place)")
+            self = .waits("\(model.name(wait.lockClass, wait.lock))\(place)", timed: model.hasTimer(task))
             return
         }
         let state = (try? task.state.name) ?? "in an unreadable state"
@@ -40,14 +45,22 @@ package enum TaskActivity: Sendable {
             self = .unknown("is \(state)")
             return
         }
-        let frames = stack.stack.frames.compactMap {
-            model.kernel.model.symbols.symbol(covering: $0.lookupAddress)?.name
-        }
-        let place = frames.first { !$0.hasPrefix("__switch_to") && !$0.contains("schedule") } ?? "?"
-        if frames.contains("io_schedule") || frames.contains("io_schedule_timeout") {
-            self = .waitsForIO(place: place)
-        } else {
-            self = state == "running" ? .ready : .sleeps(state: state, place: place)
+        let place = Self.place(stack, model) ?? "?"
+        self =
+            state == "running" ? .ready : .sleeps(state: state, place: place, timed: model.hasTimer(task))
+    }
+
+    /// The innermost function outside the scheduler.
+    private static func place(_ stack: TaskStack, _ model: LockModel) -> String? {
+        stack.stack.frames.lazy.compactMap { model.kernel.model.symbols.symbol(covering: $0.lookupAddress)?.name }
+            .first { !$0.hasPrefix("__switch_to") && !$0.contains("schedule") }
+    }
+
+    /// It sleeps until somebody wakes it: for no time, and not for a device.
+    package var waitsForSomebody: Bool {
+        switch self {
+        case .waits(_, let timed), .sleeps(_, _, let timed): !timed
+        default: false
         }
     }
 
@@ -70,9 +83,9 @@ package enum TaskActivity: Sendable {
         case .reused:
             "has exited: its task_struct is now that of this task, which waits for the lock and did not take it"
         case .runs(let cpu, let inUserMode): "runs on CPU \(cpu)\(inUserMode ? " in user mode" : "")"
-        case .waits(let what): "waits for \(what)"
+        case .waits(let what, _): "waits for \(what)"
         case .waitsForIO(let place): "waits for I/O in \(place)"
-        case .sleeps(let state, let place): "sleeps (\(state)) in \(place)"
+        case .sleeps(let state, let place, _): "sleeps (\(state)) in \(place)"
         case .ready: "is ready to run"
         case .unknown(let why): why
         }

@@ -32,8 +32,7 @@ package struct WaitCycles {
 
     package init(_ model: LockModel) {
         self.model = model
-        let next = Self.edges(model)
-        self.next = next
+        var next = Self.edges(model)
         var behind: [VirtualAddress: [Wait]] = [:]
         for wait in model.waits {
             for step in next[wait.task.address] ?? [] { behind[step.holder.task, default: []].append(wait) }
@@ -52,6 +51,10 @@ package struct WaitCycles {
                 task: step.holder.task, activity: .reused, victims: model.waiters(step.wait.lock),
                 locks: [step.wait.lock])
         }
+        for wait in reused.flatMap(\.victims) {
+            next[wait.task.address] = next[wait.task.address]?.map { WaitStep(wait: $0.wait, holder: $0.holder.reused) }
+        }
+        self.next = next
         blockers = reused + Self.blockers(next, behind, model)
     }
 

@@ -39,6 +39,19 @@ package func elapsed(_ nanoseconds: UInt64) -> String {
     return "\(seconds / 86400) \(two(seconds / 3600 % 24)):\(two(seconds / 60 % 60)):\(two(seconds % 60)).\(three)"
 }
 
+/// A time in nanoseconds for sentences, to three digits or so: `0.15 s`, `3.1 s`, `4 min 5 s`, `2 h 7 min`, `3 d 4 h`.
+package func span(_ nanoseconds: UInt64) -> String {
+    let hundredths = nanoseconds / 10_000_000
+    let seconds = nanoseconds / 1_000_000_000
+    switch seconds {
+    case 0..<1: return "0.\(hundredths < 10 ? "0" : "")\(hundredths) s"
+    case 1..<60: return "\(seconds).\(hundredths / 10 % 10) s"
+    case 60..<3600: return "\(seconds / 60) min \(seconds % 60) s"
+    case 3600..<86400: return "\(seconds / 3600) h \(seconds / 60 % 60) min"
+    default: return "\(seconds / 86400) d \(seconds / 3600 % 24) h"
+    }
+}
+
 /// Pages of memory of a process.
 package struct TaskMemory: Sendable {
     /// `mm->total_vm`, in pages.

@@ -32,11 +32,12 @@ enum HungTaskRule: Analysis {
             return seconds > limit ? (task, seconds) : nil
         }.sorted { ($1.seconds, $0.task.address) < ($0.seconds, $1.task.address) }
         guard !hung.isEmpty else { return .findings([]) }
-        return .findings([finding(hung, now, limit, isOwn: own != nil)])
+        return .findings([finding(hung, now, limit, isOwn: own != nil, try? LockModel(kernel))])
     }
 
     private static func finding(
-        _ hung: [(task: Task, seconds: UInt64)], _ now: (cpu: Int, clock: UInt64), _ limit: UInt64, isOwn: Bool
+        _ hung: [(task: Task, seconds: UInt64)], _ now: (cpu: Int, clock: UInt64), _ limit: UInt64, isOwn: Bool,
+        _ model: LockModel?
     ) -> Finding {
         var evidence: [Evidence] = []
         if isOwn {
@@ -60,19 +61,34 @@ enum HungTaskRule: Analysis {
                     claim: "it last ran \(seconds) s ago", expected: .number(seconds),
                     reproduce:
                         "print (per_cpu(runqueues, \(now.cpu)).clock_task - \(place)->se.exec_start) / 1000000000"))
+            if let model, let wait = model.waitOf[task.address] {
+                evidence.append(LockEvidence(model: model).waiting(wait))
+            }
         }
         let longest = hung.first.map(\.seconds) ?? 0
         let waiting = hung.filter { (try? $0.task.value["in_iowait"].unsigned()) == 1 }.count
         let io = waiting == 0 ? "" : waiting == hung.count ? ", for I/O" : ", \(waiting) of them for I/O"
         let noun = hung.count == 1 ? "1 task hangs" : "\(hung.count) tasks hang"
         let names = hung.prefix(4).map { StackOutput.name($0.task) }.joined(separator: ", ")
+        let what = hung.count == 1 ? hung.first.map { doing($0.task, model) } ?? "" : ""
         return Finding(
             rule: rule, confidence: .certain,
-            summary: "\(noun) in uninterruptible sleep\(io): \(names)\(hung.count > 4 ? ", ..." : ""); "
+            summary:
+                "\(noun) in uninterruptible sleep\(io): \(names)\(hung.count > 4 ? ", ..." : "")\(what.isEmpty ? "" : ", which\(what)"); "
                 + "the longest for \(longest) s",
-            parties: hung.map { "task \(StackOutput.name($0.task)): \($0.seconds) s" }, evidence: evidence,
+            parties: hung.prefix(named).map {
+                "task \(StackOutput.name($0.task))\(doing($0.task, model)): \($0.seconds) s"
+            }
+                + (hung.count > named ? ["and \(hung.count - named) more"] : []),
+            evidence: evidence,
             contradictions: isOwn ? [] : ["this kernel has no limit of its own; measured with Linux's default of 120 s"]
         )
+    }
+
+    /// What the task waits for, and where.
+    private static func doing(_ task: Task, _ model: LockModel?) -> String {
+        guard let model, let wait = model.waitOf[task.address] else { return "" }
+        return " waits for \(model.name(wait.lockClass, wait.lock))" + (model.place(of: wait).map { " in \($0)" } ?? "")
     }
 
     /// The CPU with the latest `clock_task`, which is what `exec_start` is held against. After a panic not the CPU that

@@ -22,7 +22,8 @@ struct LockEvidence {
         [waiting(step.wait)] + [state(step), holding(step)].compactMap { $0 }
     }
 
-    private func waiting(_ wait: Wait) -> Evidence {
+    /// That a task waits.
+    func waiting(_ wait: Wait) -> Evidence {
         let who = "\(model.title(wait.task.address)) waits for \(name(wait))"
         switch wait.proof {
         case .waiter(let waiter, let type, let member):

@@ -129,7 +129,7 @@ struct LockFindings {
             let has = steps.first?.holder.relation == .obliged ? "has to bring about" : "holds"
             summary =
                 "\(waiting) for \(title)" + (others.isEmpty ? "" : " and \(others.count) more who hold the same")
-                + ", which \(has) \(lock) and \(blocker.activity.text); the longest since \(elapsed(longest))"
+                + ", which \(has) \(lock) and \(blocker.activity.text); the longest for \(span(longest))"
         }
         var contradictions: [String] = []
         if rule == "blocked", steps.allSatisfy({ $0.holder.acquisition == nil && $0.holder.relation == .holds }) {
@@ -140,14 +140,31 @@ struct LockFindings {
         let isHung = blocker.victims.contains {
             ($0.since ?? 0) >= limit && (try? $0.task.state.isUninterruptible) == true
         }
+        let isSure = blocker.activity.isGone || blocker.activity.isUserMode && isExact || isHung
+        let isStuck = !isSure && isStuck(blocker)
+        if isStuck {
+            contradictions.append(
+                "the kernel would wait for \(limit / 1_000_000_000) s before it calls this a hang: it may yet go on")
+        }
         return Finding(
-            rule: rule, confidence: isExact ? .certain : .probable,
-            isFault: blocker.activity.isGone || blocker.activity.isUserMode && isExact || isHung, summary: summary,
+            rule: rule, confidence: isStuck ? .possible : isExact ? .certain : .probable,
+            isFault: isSure || isStuck, summary: summary,
             parties: few(([blocker] + others).map { "\(model.title($0.task)) \($0.activity.text)\(taken($0))" })
                 + few(blocker.victims.map { waits($0, "waits for") + place($0) }),
             chronology: chronology(blocker.victims), evidence: evidence.of(steps), contradictions: contradictions,
             unread: unread, graph: graph(blocker.victims))
     }
+
+    /// It holds what others wait for and has itself slept for long, for no time and for no device. Two seconds: holders that
+    /// are only preempted, or fought over, are there again in less, even where the whole machine is loaded.
+    private func isStuck(_ blocker: Blocker) -> Bool {
+        guard blocker.activity.waitsForSomebody, let task = model.task(blocker.task),
+            let asleep = model.sinceLastRun(task), asleep >= Self.long
+        else { return false }
+        return blocker.victims.contains { ($0.since ?? 0) >= Self.long }
+    }
+
+    private static let long: UInt64 = 2_000_000_000
 
     /// The waits that lead to a task directly.
     private func steps(of blocker: Blocker) -> [WaitStep] {
@@ -178,7 +195,7 @@ struct LockFindings {
         let known = waits.filter { $0.since != nil }
             .sorted { ($1.since ?? 0, $0.task.address) < ($0.since ?? 0, $1.task.address) }
         let lines = known.prefix(Self.named).map {
-            "\(elapsed($0.since ?? 0)) before the dump: \(model.title($0.task.address)) began to wait for \(name($0))"
+            "\(span($0.since ?? 0)) before the dump: \(model.title($0.task.address)) began to wait for \($0.lockClass.name) \($0.lock)"
         }
         return known.count > Self.named ? lines + ["and \(known.count - Self.named) more, later"] : lines
     }
