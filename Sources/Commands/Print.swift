@@ -37,8 +37,10 @@ package struct Print: Stage {
 
     let text: String
     let options: FormatOptions
+    private let hasInput: Bool
 
     package init(_ arguments: Arguments) throws {
+        hasInput = arguments.hasInput
         text = arguments.text
         var options = FormatOptions()
         options.hexadecimal = arguments.has("-x") && !arguments.has("-d")
@@ -47,7 +49,7 @@ package struct Print: Stage {
 
     package func finish(_ context: Context, _ emit: Emit) throws {
         // Behind a bar everything was said already.
-        guard !context.isBehindBar else { return }
+        guard !hasInput else { return }
         if let copies = try CPUSpec.split(text, context.target) {
             for cpu in copies.cpus { try show("per_cpu(\(copies.name), \(cpu))", context, emit) }
             return

@@ -32,8 +32,10 @@ package struct Whatis: Stage {
     private let text: String
     private let showsOffsets: Bool
     private let search: TypeSearch?
+    private let hasInput: Bool
 
     package init(_ arguments: Arguments) throws {
+        hasInput = arguments.hasInput
         text = arguments.text
         showsOffsets = arguments.has("-o")
         search = try TypeSearch(size: arguments.value("-r"), member: arguments.value("-m"))
@@ -48,7 +50,7 @@ package struct Whatis: Stage {
 
     package func finish(_ context: Context, _ emit: Emit) throws {
         // Behind a bar everything was said already.
-        guard !context.isBehindBar else { return }
+        guard !hasInput else { return }
         let target = context.target
         if let search { return try search.run(context, emit) }
         if let type = try definition(target) {

@@ -52,10 +52,10 @@ package enum Engine {
         guard context.depth < maximumDepth else {
             throw UsageError("commands that run commands are nested more than \(maximumDepth) deep")
         }
-        guard let dialect = try Readings.dialect(of: line, context) else {
-            return try Pipeline(line, context).run(context, outlet)
+        switch try Readings.reading(of: line, context) {
+        case .dialect(let dialect): try dialect.run(line, context, outlet)
+        case .pipeline(let pipeline): try pipeline.run(context, outlet)
         }
-        try dialect.run(line, context, outlet)
     }
 
     /// The stages of a line of the default dialect, each made with its arguments: all of it is checked before any of it

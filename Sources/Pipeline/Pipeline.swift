@@ -108,12 +108,11 @@ package struct Pipeline {
     /// Each stage's `finish` runs when the input from the ones before it has ended.
     package func run(_ context: Context, emit: Emit) throws {
         try withoutActuallyEscaping(emit) { emit in
-            let behindBar = context.behindBar()
-            let sinks = Self.sinks(links, behindBar, emit)
+            let sinks = Self.sinks(links, context, emit)
             for index in links.indices where links[index].runOn == nil {
                 let next = sinks[index + 1]
                 do {
-                    try links[index].stage.finish(index == 0 ? context : behindBar) { datum in
+                    try links[index].stage.finish(context) { datum in
                         // Asked here alone: what ends the source ends what flows from it.
                         if context.isInterrupted() { throw Interrupted() }
                         try next(datum)

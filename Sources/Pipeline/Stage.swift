@@ -38,18 +38,15 @@ package struct Context: Sendable {
     package let isInterrupted: @Sendable () -> Bool
     /// How many lines run this one: `source` runs lines, `foreach` does.
     package let depth: Int
-    /// The command takes what another one says: its `finish` comes after its `receive`.
-    package let isBehindBar: Bool
     /// Writes the files that options name; nil where nothing may be written.
     package let files: (any FileSink)?
 
     package init(
         kernel: any Kernel, catalog: Catalog, gaps: Gaps, journal: Journal, session: SessionState = SessionState(),
         progress: Progress = .none, isInterrupted: @escaping @Sendable () -> Bool = { false }, depth: Int = 0,
-        isBehindBar: Bool = false, files: (any FileSink)? = nil
+        files: (any FileSink)? = nil
     ) {
         self.files = files
-        self.isBehindBar = isBehindBar
         self.depth = depth
         self.kernel = kernel
         self.catalog = catalog
@@ -61,13 +58,6 @@ package struct Context: Sendable {
     }
 
     package var target: Target { kernel.target }
-
-    /// The same for a command behind a bar.
-    func behindBar() -> Context {
-        Context(
-            kernel: kernel, catalog: catalog, gaps: gaps, journal: journal, session: session,
-            isInterrupted: isInterrupted, depth: depth, isBehindBar: true, files: files)
-    }
 
     /// The context of a line that a command of this one runs, with gaps of its own if it is given some.
     package func nested(gaps: Gaps? = nil) -> Context {

@@ -42,9 +42,11 @@ enum SchemaReference {
     /// Who emits what the line says: the dialect that it is of, else its last command, unless that one hands on what
     /// others emit.
     private static func emitter(of line: String, _ context: Context) -> SchemaBuilder.Source {
-        if let dialect = try? Readings.dialect(of: line, context) { return .dialect(type(of: dialect).name) }
-        guard let name = (try? Pipeline(line, context)).flatMap({ emitter($0.stages) }) else { return .anyone }
-        return .command(name)
+        switch try? Readings.reading(of: line, context) {
+        case .dialect(let dialect)?: return .dialect(type(of: dialect).name)
+        case .pipeline(let pipeline)?: return emitter(pipeline.stages).map { .command($0) } ?? .anyone
+        case nil: return .anyone
+        }
     }
 
     /// The name of the last one; nil when it hands on what others emit.

@@ -80,9 +80,9 @@ package struct CheckText: Stage {
 
     private func range(_ target: Target) throws -> Range<VirtualAddress>? {
         guard let word else { return nil }
-        let digits = word.hasPrefix("0x") ? word.dropFirst(2) : word[...]
         let address =
-            target.symbols.symbol(named: word)?.address ?? UInt64(digits, radix: 16).map { VirtualAddress($0) }
+            target.symbols.symbol(named: word)?.address
+            ?? AddressOperand.hexadecimal(word).map { VirtualAddress($0) }
         guard let address, let symbol = target.symbols.symbol(covering: address), symbol.size > 0 else {
             throw CommandError("checktext: no function is \(Escaping.text(word))")
         }

@@ -46,8 +46,7 @@ package struct Files: Stage {
     }
 
     static func address(_ word: String) throws -> VirtualAddress {
-        let digits = word.hasPrefix("0x") ? String(word.dropFirst(2)) : word
-        guard let number = UInt64(digits, radix: 16) else {
+        guard let number = AddressOperand.hexadecimal(word) else {
             throw UsageError("\(Escaping.text(word)) is not an address")
         }
         return VirtualAddress(number)
@@ -114,7 +113,7 @@ package struct Files: Stage {
     /// Whether a row has what -R looks for.
     private func isWanted(_ row: Record) -> Bool {
         guard let wanted = arguments.value("-R") else { return true }
-        let number = UInt64(wanted.hasPrefix("0x") ? String(wanted.dropFirst(2)) : wanted, radix: 16)
+        let number = AddressOperand.hexadecimal(wanted)
         return row.fields.contains { field in
             switch field.value {
             case .address(let address): address == number && field.name != "task"

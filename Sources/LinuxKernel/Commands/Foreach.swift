@@ -25,8 +25,10 @@ package struct Foreach: Stage {
         ], takesExpression: true, accepts: .addresses, emits: .anything, section: .tasks)
     private let text: String
     private let words: [Word]
+    private let hasInput: Bool
 
     package init(_ arguments: Arguments) throws {
+        hasInput = arguments.hasInput
         text = arguments.text
         words = try LineSplitter.words(text)
         guard !words.isEmpty else { throw UsageError("foreach: which command? See: help foreach") }
@@ -42,7 +44,7 @@ package struct Foreach: Stage {
     }
 
     package func finish(_ context: Context, _ emit: Emit) throws {
-        guard !context.isBehindBar else { return }
+        guard !hasInput else { return }
         let known = context.session.definitions
         guard let start = words.firstIndex(where: { context.catalog[$0.text] != nil || known[$0.text] != nil })
         else {

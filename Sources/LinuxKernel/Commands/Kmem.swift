@@ -78,12 +78,7 @@ struct KernelMemory {
 
     /// A symbol's address, a number, an expression's value.
     func address(_ text: String) throws -> VirtualAddress {
-        let digits = text.hasPrefix("0x") ? text.dropFirst(2) : text[...]
-        if digits.count > 8 || digits.count < text.count, let number = UInt64(digits, radix: 16) {
-            return VirtualAddress(number)
-        }
-        if let symbol = model.symbols.symbol(named: text) { return symbol.address }
-        return VirtualAddress(UInt64(bitPattern: try context.target.evaluate(text).signed()))
+        try AddressOperand.address(text, context.target)
     }
 
     // MARK: the whole

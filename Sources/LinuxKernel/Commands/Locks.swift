@@ -53,7 +53,7 @@ package struct LockStage: Stage {
         let model = try LockModel(linux(context))
         let output = LockOutput(model: model)
         output.note(context)
-        let address = try address(context)
+        let address = try AddressOperand.address(words[0], context.target)
         var lockClass = model.waiters(address).first?.lockClass
         if words.count == 2 {
             guard let named = LockClass(named: words[1]) else {
@@ -65,12 +65,5 @@ package struct LockStage: Stage {
             throw CommandError("lock: nobody waits for \(address), and nothing else says what it is: name its class")
         }
         try emit(.record(output.lock(lockClass, address)))
-    }
-
-    private func address(_ context: Context) throws -> VirtualAddress {
-        let digits = words[0].hasPrefix("0x") ? String(words[0].dropFirst(2)) : words[0]
-        if digits.count > 8, let number = UInt64(digits, radix: 16) { return VirtualAddress(number) }
-        if let symbol = context.target.symbols.symbol(named: words[0]) { return symbol.address }
-        return VirtualAddress(UInt64(bitPattern: try context.target.evaluate(words[0]).signed()))
     }
 }

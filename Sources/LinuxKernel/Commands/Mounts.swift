@@ -86,7 +86,7 @@ package struct Mounts: Stage {
     }
 
     private func isWanted(_ row: Record, _ wanted: String, _ blocks: [UInt64]) -> Bool {
-        let number = UInt64(wanted.hasPrefix("0x") ? String(wanted.dropFirst(2)) : wanted, radix: 16)
+        let number = AddressOperand.hexadecimal(wanted)
         return row.fields.contains { field in
             switch field.value {
             case .address(let address): address == number || (field.name == "super_block" && blocks.contains(address))

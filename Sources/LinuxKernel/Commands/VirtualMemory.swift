@@ -178,7 +178,7 @@ package struct VirtualMemory: Stage {
     ]
 
     private func flags(_ word: String, _ emit: Emit) throws {
-        guard let value = UInt64(word.hasPrefix("0x") ? String(word.dropFirst(2)) : word, radix: 16) else {
+        guard let value = AddressOperand.hexadecimal(word) else {
             throw UsageError("vm: FLAGS is a hexadecimal number")
         }
         var names = Self.names.filter { value & $0.bit != 0 }.map(\.name)

@@ -48,22 +48,13 @@ package struct WaitQueue: Stage {
 
     private func address(_ context: Context) throws -> VirtualAddress {
         let target = context.target
-        func value(_ text: String) throws -> VirtualAddress {
-            let digits = text.hasPrefix("0x") ? text.dropFirst(2) : text[...]
-            if digits.count > 8 || digits.count < text.count, let number = UInt64(digits, radix: 16) {
-                return VirtualAddress(number)
-            }
-            if let symbol = target.symbols.symbol(named: text) { return symbol.address }
-            let value = try target.evaluate(text)
-            return VirtualAddress(UInt64(bitPattern: try value.signed()))
-        }
-        guard words.count == 2 else { return try value(words[0]) }
+        guard words.count == 2 else { return try AddressOperand.address(words[0], target) }
         let parts = words[0].split(separator: ".", maxSplits: 1).map(String.init)
         guard parts.count == 2, let type = try target.types.lookup(.structure, parts[0]) else {
             throw UsageError("waitq: \(Escaping.text(words[0])) is no STRUCT.MEMBER")
         }
         let offset = try MemberPath(parts[1]).offset(in: type, target.types).bytes
-        return try value(words[1]).advanced(by: offset)
+        return try AddressOperand.address(words[1], target).advanced(by: offset)
     }
 
     private func emit(_ entry: Value, _ kernel: LinuxKernel, _ emit: Emit) throws {

@@ -1,19 +1,18 @@
 // Addresses and counts as commands take them.
 
-internal import Bytes
+package import Bytes
 internal import DebugModel
-internal import Pipeline
-internal import Target
+package import Target
 
-enum AddressOperand {
+package enum AddressOperand {
     /// Whether the lines of this session are crash's.
-    static func isCrash(_ context: Context) -> Bool { context.session.dialect == "crash" }
+    package static func isCrash(_ context: Context) -> Bool { context.session.dialect == "crash" }
 
     /// The address that a command is about. The name of a symbol stands for its address, as `rd jiffies` reads the
     /// variable; of any other expression it is what a pointer or a number holds, or where a structure, an array or a
     /// function is.
     /// With `inCrash` a number without 0x is hexadecimal, as crash takes addresses.
-    static func address(_ text: String, _ target: Target, inCrash: Bool = false) throws -> VirtualAddress {
+    package static func address(_ text: String, _ target: Target, inCrash: Bool = false) throws -> VirtualAddress {
         if let plain = plain(text) { return plain }
         if inCrash, text.first?.isNumber == true, text.allSatisfy(\.isHexDigit), let number = UInt64(text, radix: 16) {
             return VirtualAddress(number)
@@ -35,8 +34,14 @@ enum AddressOperand {
         return UInt64(digits, radix: 16).map { VirtualAddress($0) }
     }
 
+    /// The digits of an address or of flags, hexadecimal with `0x` or without; nil when it is no such number.
+    package static func hexadecimal(_ word: String) -> UInt64? {
+        let digits = word.hasPrefix("0x") || word.hasPrefix("0X") ? word.dropFirst(2) : word[...]
+        return digits.allSatisfy(\.isHexDigit) ? UInt64(digits, radix: 16) : nil
+    }
+
     /// The value of an expression as 64 bits; structures, arrays and functions are their addresses.
-    static func number(_ text: String, _ target: Target) throws -> VirtualAddress {
+    package static func number(_ text: String, _ target: Target) throws -> VirtualAddress {
         if let plain = plain(text) { return plain }
         let value = try target.evaluate(text)
         if value.isUntyped {
@@ -49,14 +54,14 @@ enum AddressOperand {
     }
 
     /// A plain number, as a count: decimal, or hexadecimal with `0x`.
-    static func count(_ word: String) -> Int? {
+    package static func count(_ word: String) -> Int? {
         let value = word.hasPrefix("0x") ? UInt64(word.dropFirst(2), radix: 16) : UInt64(word)
         return value.flatMap { Int(exactly: $0) }
     }
 
     /// The words of an expression and the count behind it: `&init_task 4`. The last of several words is a count when it
     /// is a number and the one before it does not want an operand.
-    static func splitCount(_ words: [String]) -> (text: String, count: Int?) {
+    package static func splitCount(_ words: [String]) -> (text: String, count: Int?) {
         guard words.count > 1, let last = words.last, let count = count(last),
             let before = words[words.count - 2].last, !"+-*/%&|^<>=!~?:,([.".contains(before)
         else { return (words.joined(separator: " "), nil) }
