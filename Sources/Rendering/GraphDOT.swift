@@ -18,7 +18,7 @@ package enum GraphDOT {
             lines.append("  \(quoted(node.id)) [label=\"\(label)\", \(shape), fillcolor=\"\(look.fill)\"\(rim)];")
         }
         for edge in graph.edges {
-            var look = ["label=\(quoted(edge.label))"]
+            var look = ["label=\(quoted(edge.place.isEmpty ? edge.label : edge.label + "\n" + edge.place))"]
             if edge.isGuilty { look.append("color=\"\(GraphLook.guilty)\", penwidth=2.5") }
             switch edge.grade {
             case .exact, .checked: break

@@ -51,7 +51,9 @@ package struct GraphLayout: Sendable {
     /// Of the text in boxes, in units of the picture.
     static let lineHeight = 17.0
     static let letterWidth = 8.2
-    private static let layerGap = 120.0
+    /// Of the words at edges.
+    static let smallLetterWidth = 6.3
+    let layerGap: Double
     private static let rowGap = 26.0
     /// Of one column.
     private static let rows = 14
@@ -66,7 +68,24 @@ package struct GraphLayout: Sendable {
         let structure = GraphStructure(graph)
         edges = structure.edges
         rings = structure.rings
+        layerGap = max(120, Self.words(edges.filter { !structure.isOnRing($0.from, $0.to) }) + 50)
         place(structure)
+    }
+
+    /// The width of the longest words at edges.
+    private static func words(_ edges: [(from: Int, to: Int, edge: Graph.Edge)]) -> Double {
+        let letters = edges.map { max($0.edge.label.count, GraphText.shortened($0.edge.place).count) }.max() ?? 0
+        return Double(letters) * smallLetterWidth
+    }
+
+    /// Whether an edge is part of a ring, and then the ring's centre.
+    func ringCentre(_ from: Int, _ to: Int) -> Point? {
+        for ring in rings {
+            guard let index = ring.firstIndex(of: from), ring[(index + 1) % ring.count] == to else { continue }
+            let sum = ring.reduce(Point(x: 0, y: 0)) { $0 + boxes[$1].centre }
+            return sum * (1 / Double(ring.count))
+        }
+        return nil
     }
 
     /// A part of the picture that moves as one: a ring, or a node that is in none.
@@ -115,15 +134,21 @@ package struct GraphLayout: Sendable {
                     boxes[node].centre = Point(x: left + widest / 2, y: block.y) + place
                 }
             }
-            x += Double(columns) * (widest + 30) - 30 + Self.layerGap
+            x += Double(columns) * (widest + 30) - 30 + layerGap
         }
-        let top = boxes.map { $0.centre.y - $0.height / 2 }.min() ?? 0
-        for index in boxes.indices { boxes[index].centre.y += 30 - top }
+        // What stands above and below a pair is part of its block, not of its boxes.
+        let top = blocks.filter { $0.nodes.count == 2 }.map { $0.y - $0.height / 2 }.min() ?? .infinity
+        let bottom = blocks.filter { $0.nodes.count == 2 }.map { $0.y + $0.height / 2 }.max() ?? -.infinity
+        let highest = min(top, boxes.map { $0.centre.y - $0.height / 2 }.min() ?? 0)
+        let lowest = max(bottom, boxes.map { $0.centre.y + $0.height / 2 }.max() ?? 0)
+        for index in boxes.indices { boxes[index].centre.y += 30 - highest }
         width = (boxes.map { $0.centre.x + $0.width / 2 }.max() ?? 0) + 30
-        height = (boxes.map { $0.centre.y + $0.height / 2 }.max() ?? 0) + 30
+        height = lowest - highest + 60
         for ring in rings {
-            // Edges of a ring bulge beyond its nodes.
-            let bulge = ring.map { boxes[$0].centre.x + boxes[$0].width / 2 + 40 }.max() ?? 0
+            // Edges of a ring, and their words, reach beyond its nodes.
+            let members = Set(ring)
+            let words = Self.words(edges.filter { members.contains($0.from) && members.contains($0.to) })
+            let bulge = ring.map { boxes[$0].centre.x + max(boxes[$0].width / 2 + 40, words) }.max() ?? 0
             width = max(width, bulge)
         }
     }
@@ -152,9 +177,13 @@ package struct GraphLayout: Sendable {
         let widest = nodes.map { boxes[$0].width }.max() ?? 0
         let highest = nodes.map { boxes[$0].height }.max() ?? 0
         let step = Circle.sine(Double.pi / Double(nodes.count))
-        // Neighbours on the ring keep clear of each other, with room for an edge and its label between them.
-        let radiusX = nodes.count == 2 ? widest / 2 + 60 : max((widest + 70) / (2 * step), widest / 2 + 60)
-        let radiusY = nodes.count == 2 ? 1 : max((highest + 84) / (2 * step), highest + 40)
+        let members = Set(nodes)
+        let words = Self.words(edges.filter { members.contains($0.from) && members.contains($0.to) })
+        // Neighbours on the ring keep clear of each other, with room for an edge and its words between them. Those of four
+        // stand outside.
+        let room = nodes.count == 4 ? 70 : words + 30
+        let radiusX = nodes.count == 2 ? (widest + room) / 2 : max((widest + room) / (2 * step), widest / 2 + 60)
+        let radiusY = nodes.count == 2 ? 1 : max((highest + 96) / (2 * step), highest + 50)
         let around = nodes.indices.map { Double($0) / Double(nodes.count) * 2 * Double.pi + Double.pi }
         // Turned so that those for whom others wait stand where the others come from.
         let waiting = nodes.map { Double(structure.outsiders[$0]) }
@@ -171,9 +200,12 @@ package struct GraphLayout: Sendable {
             let angle = around[(index + turned) % nodes.count]
             return Point(x: Circle.cosine(angle) * radiusX, y: Circle.sine(angle) * radiusY)
         }
-        let bulge = nodes.count == 2 ? 100.0 : 60
+        let bulge = nodes.count == 2 ? 110.0 : 40
+        // The words at a ring's edges stand outside of it.
+        let reach = places.indices.map { abs(places[$0].x) + boxes[nodes[$0]].width / 2 }.max() ?? 0
         return Block(
-            nodes: nodes, places: places, width: radiusX * 2 + widest, height: radiusY * 2 + highest + bulge)
+            nodes: nodes, places: places, width: 2 * max(reach, radiusX + words - 20),
+            height: radiusY * 2 + highest + bulge)
     }
 }
 

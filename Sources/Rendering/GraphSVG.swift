@@ -50,9 +50,10 @@ package struct GraphSVG {
         // Where many wait for one, the same words once are enough.
         var told: [String: Int] = [:]
         for (edge, way) in zip(layout.edges, ways) {
-            if !edge.edge.isGuilty { told["\(edge.to) \(edge.edge.label)", default: 0] += 1 }
-            guard told["\(edge.to) \(edge.edge.label)", default: 0] <= 4 else { continue }
-            lines.append(label(edge.edge, at: way.middle))
+            let words = "\(edge.to) \(edge.edge.label) \(edge.edge.place)"
+            if !edge.edge.isGuilty { told[words, default: 0] += 1 }
+            guard told[words, default: 0] <= 4 else { continue }
+            lines.append(label(edge.edge, way))
         }
         lines.append("</g>")
         lines += legend(y: height - 16)
@@ -67,11 +68,28 @@ package struct GraphSVG {
 
     /// An edge as a curve with one control point, from rim to rim.
     private struct Way {
+        /// Where the words stand.
+        enum Side {
+            case on
+            case left
+            case right
+            case above
+            case below
+        }
+
         let start: Point
         let control: Point
         let end: Point
+        var side = Side.on
 
-        var middle: Point { start * 0.25 + control * 0.5 + end * 0.25 }
+        /// Where on the way, from 0 to 1, they stand.
+        var share = 0.5
+        /// Upwards when negative: away from a corner.
+        var lean = 0.0
+
+        var middle: Point {
+            start * ((1 - share) * (1 - share)) + control * (2 * share * (1 - share)) + end * (share * share)
+        }
     }
 
     private func way(_ from: Int, _ to: Int) -> Way {
@@ -83,22 +101,50 @@ package struct GraphSVG {
                 start: top + Point(x: -20, y: 0), control: top + Point(x: 0, y: -56), end: top + Point(x: 20, y: 0))
         }
         let across = b.centre - a.centre
-        let isOnRing = layout.rings.contains { ring in
-            guard let index = ring.firstIndex(of: from) else { return false }
-            return ring[(index + 1) % ring.count] == to
-        }
-        if !isOnRing, a.centre.x + a.width / 2 + 20 < b.centre.x - b.width / 2 {
+        if let centre = layout.ringCentre(from, to) { return around(a, b, centre) }
+        if a.centre.x + a.width / 2 + 20 < b.centre.x - b.width / 2 {
             // From left to right: out of the side, and in from wherever that comes.
             let start = Point(x: a.centre.x + a.width / 2, y: a.centre.y)
             let control = Point(x: (start.x + b.centre.x - b.width / 2) / 2, y: (a.centre.y * 2 + b.centre.y) / 3)
-            return Way(start: start, control: control, end: b.border(towards: control))
+            let end = b.border(towards: control)
+            // In the gap before the next layer, where no other words stand.
+            let share = min(0.5, layout.layerGap / 2 / max(end.x - start.x, 1))
+            return Way(start: start, control: control, end: end, share: share)
         }
-        // On a ring to the outside of it; elsewhere a little aside, so that two that are opposed stand apart.
-        let aside = isOnRing ? 0.2 : 0.05
-        let isPair = isOnRing && layout.rings.contains { $0.count == 2 && $0.contains(from) }
-        let away = isPair ? across.left * (70 / max(across.length, 1)) : across.left * aside
-        let control = (a.centre + b.centre) * 0.5 + away
+        // A little aside, so that two that are opposed stand apart.
+        let control = (a.centre + b.centre) * 0.5 + across.left * 0.05
         return Way(start: a.border(towards: control), control: control, end: b.border(towards: control))
+    }
+
+    /// An edge of a ring: round the corner that lies outside of it, where both boxes leave room for that.
+    private func around(_ a: Box, _ b: Box, _ centre: Point) -> Way {
+        let across = b.centre - a.centre
+        let corners = [Point(x: a.centre.x, y: b.centre.y), Point(x: b.centre.x, y: a.centre.y)]
+        let corner = corners.max { ($0 - centre).length < ($1 - centre).length } ?? centre
+        func isClear(_ box: Box) -> Bool {
+            abs(corner.x - box.centre.x) > box.width / 2 + 10 || abs(corner.y - box.centre.y) > box.height / 2 + 10
+        }
+        let control: Point
+        let side: Way.Side
+        var lean = 0.0
+        if isClear(a), isClear(b), (corner - centre).length > 1 {
+            control = corner
+            side = corner.x < centre.x ? .left : .right
+            lean = corner.y < centre.y ? -1 : 1
+        } else {
+            let isPair = layout.rings.contains { $0.count == 2 } && abs(across.y) < 1
+            control = (a.centre + b.centre) * 0.5 + across.left * (isPair ? 60 / max(across.length, 1) : 0)
+            let middle = isPair ? control : (a.centre + b.centre) * 0.5
+            // Beside what goes up or down, above or below what goes across.
+            if abs(across.y) > abs(across.x) * 0.25 {
+                side = middle.x < centre.x ? .left : .right
+            } else {
+                side = middle.y < centre.y ? .above : .below
+            }
+        }
+        return Way(
+            start: a.border(towards: control), control: control, end: b.border(towards: control), side: side,
+            lean: lean)
     }
 
     private func path(_ edge: Graph.Edge, _ way: Way) -> String {
@@ -116,11 +162,25 @@ package struct GraphSVG {
             "<path d=\"M\(point(way.start))Q\(point(way.control)) \(point(way.end))\" fill=\"none\" \(look)\(dashes)/>"
     }
 
-    private func label(_ edge: Graph.Edge, at place: Point) -> String {
+    private func label(_ edge: Graph.Edge, _ way: Way) -> String {
         let colour = edge.isGuilty ? GraphLook.guilty : "#333333"
+        let words = [edge.label, GraphText.shortened(edge.place)].filter { !$0.isEmpty }
+        let middle = way.middle
+        let height = Double(words.count) * 13
+        let (x, top, anchor): (Double, Double, String) =
+            switch way.side {
+            case .on: (middle.x, middle.y - height / 2, "middle")
+            case .left: (middle.x - 14, middle.y - height / 2 + way.lean * 8, "end")
+            case .right: (middle.x + 14, middle.y - height / 2 + way.lean * 8, "start")
+            case .above: (middle.x, middle.y - height - 6, "middle")
+            case .below: (middle.x, middle.y + 6, "middle")
+            }
         // A white rim keeps the words readable where they cross a line.
-        return "<text x=\"\(number(place.x))\" y=\"\(number(place.y + 4))\" font-size=\"11\" text-anchor=\"middle\" "
-            + "fill=\"\(colour)\" stroke=\"white\" stroke-width=\"4\" paint-order=\"stroke\">\(escaped(edge.label))</text>"
+        return words.enumerated().map { index, text in
+            "<text x=\"\(number(x))\" y=\"\(number(top + Double(index) * 13 + 10))\" font-size=\"11\" "
+                + "text-anchor=\"\(anchor)\" fill=\"\(colour)\" stroke=\"white\" stroke-width=\"4\" "
+                + "paint-order=\"stroke\">\(escaped(text))</text>"
+        }.joined(separator: "\n")
     }
 
     private func draw(_ node: Graph.Node, _ box: Box) -> [String] {

@@ -18,6 +18,9 @@ struct GraphStructure {
     var rings: [[Int]] { components.filter { $0.count > 1 } }
     private let successors: [[Int]]
 
+    /// Whether both nodes are part of one ring.
+    func isOnRing(_ from: Int, _ to: Int) -> Bool { componentOf[from] == componentOf[to] && from != to }
+
     init(_ graph: Graph) {
         var numbers: [String: Int] = [:]
         for (index, node) in graph.nodes.enumerated() where numbers[node.id] == nil { numbers[node.id] = index }

@@ -21,7 +21,10 @@ package enum GraphText {
         func name(_ node: Int) -> String {
             (graph.nodes[node].isGuilty ? "* " : "  ") + Escaping.text(graph.nodes[node].label.joined(separator: ", "))
         }
-        func mark(_ edge: Graph.Edge) -> String { edge.grade == .exact ? "" : " (\(edge.grade.rawValue))" }
+        func mark(_ edge: Graph.Edge) -> String {
+            (edge.place.isEmpty ? "" : " in \(Escaping.text(edge.place))")
+                + (edge.grade == .exact ? "" : " (\(edge.grade.rawValue))")
+        }
         for ring in structure.rings {
             lines.append("a circle of \(ring.count):")
             for (index, node) in ring.enumerated() {

@@ -40,13 +40,18 @@ package struct Graph: Sendable {
         package let to: String
         /// "waits for", "held by".
         package let label: String
+        /// Where in the code, a short line: "abba_file_write_iter at abbafs.c:68"; empty when it is not known.
+        package let place: String
         package let grade: Grade
         package let isGuilty: Bool
 
-        package init(from: String, to: String, label: String, grade: Grade, isGuilty: Bool = false) {
+        package init(
+            from: String, to: String, label: String, place: String = "", grade: Grade, isGuilty: Bool = false
+        ) {
             self.from = from
             self.to = to
             self.label = label
+            self.place = place
             self.grade = grade
             self.isGuilty = isGuilty
         }

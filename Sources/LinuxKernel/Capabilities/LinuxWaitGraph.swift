@@ -32,9 +32,14 @@ struct LinuxWaitGraph: WaitGraphSource {
             guard tasks?.contains(wait.task.address) ?? true else { continue }
             addTask(wait.task.address)
             let (from, to) = (task(wait.task.address, model), lock(wait))
-            add(to, wait.lockClass.name, [model.name(wait.lockClass, wait.lock)])
+            add(
+                to, wait.lockClass.name,
+                ["\(wait.lockClass.name) \(wait.lock)"] + [model.container(wait.lockClass, wait.lock)].compactMap { $0 }
+            )
             graph.edges.append(
-                Graph.Edge(from: from, to: to, label: "waits for", grade: .exact, isGuilty: isGuilty(from, to)))
+                Graph.Edge(
+                    from: from, to: to, label: "waits for", place: model.place(of: wait) ?? "", grade: .exact,
+                    isGuilty: isGuilty(from, to)))
             guard held.insert(wait.lock).inserted else { continue }
             for holder in model.holders(wait.lockClass, wait.lock) {
                 addTask(holder.task)
@@ -42,6 +47,7 @@ struct LinuxWaitGraph: WaitGraphSource {
                 graph.edges.append(
                     Graph.Edge(
                         from: to, to: owner, label: holder.relation.rawValue,
+                        place: holder.acquisition?.place ?? "",
                         grade: holder.grade, isGuilty: isGuilty(to, owner)))
             }
         }

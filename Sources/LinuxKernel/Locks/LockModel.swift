@@ -22,7 +22,7 @@ package final class LockModel {
     private var holderLists: [VirtualAddress: [Holder]] = [:]
     private var acquisitions: [VirtualAddress: [Acquisition]] = [:]
     private var deepAcquisitions: [VirtualAddress: [Acquisition]] = [:]
-    private var nameCache: [VirtualAddress: String] = [:]
+    private var nameCache: [VirtualAddress: String?] = [:]
     private var places: [VirtualAddress: String?] = [:]
     private let waitersByLock: [VirtualAddress: [Wait]]
     /// The locks that are waited for, in the order of the tasks.
@@ -92,10 +92,15 @@ package final class LockModel {
 
     /// What a lock is called: class, address and what contains it.
     package func name(_ lockClass: LockClass, _ address: VirtualAddress) -> String {
-        if let known = nameCache[address] { return known }
         let plain = "\(lockClass.name) \(address)"
-        let made = names.name(lockClass, address).map { "\(plain) (\($0))" } ?? plain
-        nameCache[address] = made
+        return container(lockClass, address).map { "\(plain) (\($0))" } ?? plain
+    }
+
+    /// What contains a lock; nil when nothing is known.
+    func container(_ lockClass: LockClass, _ address: VirtualAddress) -> String? {
+        if let known = nameCache[address] { return known }
+        let made = names.name(lockClass, address)
+        nameCache[address] = .some(made)
         return made
     }
 

@@ -78,7 +78,7 @@ struct LockFindings {
             summary: what + (victims.isEmpty ? "" : "; \(victims.count) more wait behind them"), parties: parties,
             chronology: chronology(circle.map(\.wait) + victims), evidence: evidence.of(circle),
             contradictions: circle.compactMap { unseen($0) }, unread: unread,
-            graph: graph(circle.map(\.wait) + victims))
+            graph: graph(circle.map(\.wait) + victims, what))
     }
 
     private func party(_ step: WaitStep) -> String {
@@ -200,8 +200,10 @@ struct LockFindings {
         return known.count > Self.named ? lines + ["and \(known.count - Self.named) more, later"] : lines
     }
 
-    private func graph(_ waits: [Wait]) -> Graph {
+    private func graph(_ waits: [Wait], _ title: String = "who waits for whom") -> Graph {
         // What a picture can show: the first are those of the circle and those that wait longest.
-        LinuxWaitGraph.graph(cycles, only: Set(waits.prefix(40).map(\.task.address)))
+        var graph = LinuxWaitGraph.graph(cycles, only: Set(waits.prefix(40).map(\.task.address)))
+        graph.title = title
+        return graph
     }
 }
