@@ -47,19 +47,23 @@ package struct CallEffect: Sendable, Equatable {
     }
 }
 
-/// How code gives an object back without a call, where the compiler put the function in its caller's place.
-package enum InlineRelease: Sendable, Hashable {
-    /// One or four bytes of zero, stored to the object's address: `queued_spin_unlock`.
+/// What an instruction does to memory where the compiler put a function in its caller's place.
+package enum InlineEffect: Sendable, Hashable {
+    /// Stores one or four bytes of zero to the object's address: `queued_spin_unlock`.
     case storesZero
-    /// This, added to the four bytes at the object's address: `queued_read_unlock`.
+    /// Adds this to the four bytes at the object's address: `queued_read_unlock`.
     case adds(Int32)
+    /// Sets a bit of the word at the object's address and tells what it was: `test_and_set_bit_lock`.
+    case setsBit
+    /// Adds this to four bytes of this CPU's area, to which a pointer at the object's address leads: `this_cpu_inc`.
+    case addsPerCPU(Int32)
 }
 
 /// The functions that matter to one analysis of one kernel. Safe to share between threads.
 package final class CallEffects: Sendable {
     let effects: [VirtualAddress: [CallEffect]]
-    /// The groups whose objects code gives back without a call, and how.
-    let inlineReleases: [InlineRelease: Set<String>]
+    /// What instructions do to objects. They count in functions that also call one of their group.
+    let inline: [InlineEffect: [CallEffect]]
     private let state = Mutex(State())
 
     private struct State {
@@ -89,10 +93,10 @@ package final class CallEffects: Sendable {
 
     /// `effects`: by the functions' entries; what one function does, in the order in which it does it.
     package init(
-        _ effects: [VirtualAddress: [CallEffect]], inlineReleases: [InlineRelease: Set<String>] = [:]
+        _ effects: [VirtualAddress: [CallEffect]], inline: [InlineEffect: [CallEffect]] = [:]
     ) {
         self.effects = effects
-        self.inlineReleases = inlineReleases
+        self.inline = inline
     }
 
     /// What was found out about one place, made when it is asked for first; nil when nothing happens there.

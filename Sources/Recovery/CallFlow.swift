@@ -58,15 +58,14 @@ struct CallFlow {
                     for one in wanted {
                         notes.append(one.noted(index, code, state))
                     }
-                } else if !interest.inlineGroups.isEmpty,
+                } else if !interest.inline.isEmpty,
                     let (address, change) = transfer.change(code.instructions[index], code.operations[index], state)
                 {
-                    for group in interest.inlineGroups[change] ?? [] {
+                    for effect in interest.inline[change] ?? [] {
                         notes.append(
                             NotedCall(
-                                instruction: index, address: code.instructions[index].address,
-                                effect: CallEffect(.releases, group: group), term: address, addend: 0, isCertain: true,
-                                isInline: true))
+                                instruction: index, address: code.instructions[index].address, effect: effect,
+                                term: address, addend: effect.addend, isCertain: true, isInline: true))
                     }
                 }
                 transfer.apply(
@@ -103,7 +102,7 @@ private struct Interest {
         }
     }
     private(set) var calls: [Int: [Argument]] = [:]
-    private(set) var inlineGroups: [InlineRelease: Set<String>] = [:]
+    private(set) var inline: [InlineEffect: [CallEffect]] = [:]
 
     /// Calls within the `relevant` blocks. `throughout`: also what is only given back, and the jumps by which the function
     /// ends.
@@ -131,12 +130,11 @@ private struct Interest {
             let found = Self.arguments(target, followsCalls, table, cache)
             if !found.isEmpty { calls[index] = found }
         }
-        if throughout { return }
-        let taken = Set(calls.values.joined().filter { !$0.effect.isRelease }.map(\.effect.group))
-        if taken.isEmpty { calls = [:] }
-        for (release, groups) in table.inlineReleases {
-            let shared = groups.intersection(taken)
-            if !shared.isEmpty { inlineGroups[release] = shared }
+        if !throughout, !calls.values.joined().contains(where: { !$0.effect.isRelease }) { calls = [:] }
+        let groups = Set(calls.values.joined().map(\.effect.group))
+        for (change, effects) in table.inline {
+            let shared = effects.filter { groups.contains($0.group) }
+            if !shared.isEmpty { inline[change] = shared }
         }
     }
 

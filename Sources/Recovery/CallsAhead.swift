@@ -10,7 +10,7 @@ internal import Machine
 internal import Synchronization
 internal import Unwind
 
-/// Something that a frame's function can still do.
+/// Something that a frame's function can still give back or signal.
 package struct CallAhead: Sendable {
     package let object: VirtualAddress
     package let effect: CallEffect
@@ -23,8 +23,8 @@ package struct CallAhead: Sendable {
 }
 
 extension StackRecovery {
-    /// The calls of the table's functions that the function of frame `index` can still make, by itself or by a jump at its
-    /// end. `followingCalls`: also by functions that it calls, one level deep.
+    /// The releases and signals of the table's functions that the function of frame `index` can still make, by itself or by
+    /// a jump at its end: those that it can come to without taking the object before. `followingCalls`: also by functions that it calls, one level deep.
     /// Complexity: that of `held`, for all ways of the function.
     package func ahead(inFrame index: Int, followingCalls: Bool = false, _ table: CallEffects) -> [CallAhead] {
         guard frames.indices.contains(index), let cache = recovery.cache else { return [] }
@@ -155,18 +155,31 @@ final class AheadPlan: Sendable {
     private func follow(_ pattern: [Int32]) -> [Outcome] {
         var outcomes: [Outcome] = []
         var done: [(object: Int32, action: CallEffect.Action)] = []
-        for (number, step) in steps.enumerated() where pattern[number] >= 0 {
+        for (number, step) in steps.enumerated() where pattern[number] >= 0 && step.call.effect.isRelease {
             let object = pattern[number]
             let action = step.call.effect.action
             if done.contains(where: { $0.object == object && $0.action == action }) { continue }
             done.append((object, action))
-            let same = steps.indices.filter { pattern[$0] == object && steps[$0].call.effect.action == action }
-            let certain = same.filter { steps[$0].call.isCertain }
-            let calls = Set(certain.map { steps[$0].call.instruction })
-            let changes = same.reduce(into: Set<Int>()) { $0.formUnion(steps[$1].changes) }.subtracting(calls)
-            let rest = Reach(code, from: start, avoiding: calls.union(changes), entered: !calls.contains(start))
-            let isCertain = !rest.leadsOut && rest.hits.isDisjoint(with: changes) && !rest.hits.isEmpty
-            outcomes.append(Outcome(step: certain.first ?? number, isCertain: isCertain))
+            func instructions(_ isMeant: (NotedCall) -> Bool) -> Set<Int> {
+                Set(
+                    steps.indices.filter { pattern[$0] == object && isMeant(steps[$0].call) }
+                        .map { steps[$0].call.instruction })
+            }
+            // Who takes it first gives back his own.
+            let takes = instructions { !$0.effect.isRelease }
+            let all = instructions { $0.effect.action == action }
+            guard !Reach(code, from: start, avoiding: all.union(takes)).hits.isDisjoint(with: all) else { continue }
+            let certain = instructions { $0.effect.action == action && $0.isCertain }
+            let changes = steps.indices.filter { pattern[$0] == object }
+                .reduce(into: Set<Int>()) { $0.formUnion(steps[$1].changes) }.subtracting(certain)
+            let rest = Reach(
+                code, from: start, avoiding: certain.union(changes).union(takes), entered: !certain.contains(start))
+            let isCertain = !rest.leadsOut && !rest.hits.isEmpty && rest.hits.isSubset(of: certain)
+            let told = steps.indices.first {
+                pattern[$0] == object && certain.contains(steps[$0].call.instruction)
+                    && steps[$0].call.effect.action == action
+            }
+            outcomes.append(Outcome(step: told ?? number, isCertain: isCertain))
         }
         return outcomes
     }

@@ -100,30 +100,54 @@ struct FlowTransfer {
         return true
     }
 
-    /// What an instruction does to memory in the manner of an inlined release, and the address.
+    /// What an instruction does to memory in the manner of an inlined function, and where the object is.
     mutating func change(
         _ instruction: Instruction, _ operation: Operation, _ state: FlowState
-    ) -> (address: TermID, change: InlineRelease)? {
+    ) -> (address: TermID, change: InlineEffect)? {
         let operands = instruction.operands
-        guard operands.count == 2, operands[0].access.contains(.write), case .memory(let memory) = operands[0].value,
-            memory.segment == nil, operands[0].size == 1 || operands[0].size == 4
-        else { return nil }
-        let isExchangeAdd = instruction.opcode.name == "xadd"
-        switch operation {
-        case .move, .add, .subtract: break
-        default: guard isExchangeAdd else { return nil }
+        guard let first = operands.first, first.access.contains(.write), case .memory(let memory) = first.value else {
+            return nil
         }
-        guard case .constant(let value) = table[read(operands[1], instruction, state)] else { return nil }
-        let change: InlineRelease
-        if operation == .move {
-            guard value & Known.mask(Int(operands[0].size)) == 0 else { return nil }
+        if let segment = memory.segment {
+            // The pointer's own place is what belongs to the object.
+            guard segment.rawValue == Self.gs, first.size == 4, let added = added(instruction, operation, state),
+                let pointer = address(memory, state), case .load(let place, 8, _) = table[pointer]
+            else { return nil }
+            return (place, .addsPerCPU(added))
+        }
+        let change: InlineEffect
+        if operation == .move, operands.count == 2, first.size == 1 || first.size == 4 {
+            guard case .constant(let value) = table[read(operands[1], instruction, state)],
+                value & Known.mask(Int(first.size)) == 0
+            else { return nil }
             change = .storesZero
+        } else if instruction.opcode.name == "bts", operands.count == 2 {
+            guard case .constant(let bit) = table[read(operands[1], instruction, state)], bit < 64 else { return nil }
+            change = .setsBit
+        } else if first.size == 4, let added = added(instruction, operation, state) {
+            change = .adds(added)
         } else {
-            guard operands[0].size == 4 else { return nil }
-            let number = Int32(truncatingIfNeeded: value)
-            change = .adds(operation == .subtract ? 0 &- number : number)
+            return nil
         }
         return address(memory, state).map { ($0, change) }
+    }
+
+    /// What an instruction adds to four bytes; nil when that is not known.
+    private mutating func added(
+        _ instruction: Instruction, _ operation: Operation, _ state: FlowState
+    ) -> Int32? {
+        let operands = instruction.operands
+        switch operation {
+        case .increment: return 1
+        case .decrement: return -1
+        case .add, .subtract: break
+        default: guard instruction.opcode.name == "xadd" else { return nil }
+        }
+        guard operands.count == 2, case .constant(let value) = table[read(operands[1], instruction, state)] else {
+            return nil
+        }
+        let number = Int32(truncatingIfNeeded: value)
+        return operation == .subtract ? 0 &- number : number
     }
 
     // MARK: Values

@@ -17,7 +17,8 @@ private let wakeMember: UInt64 = 0x110400
 private let sleep: UInt64 = 0x110500
 private let takeSpin: UInt64 = 0x110600
 private let takeRead: UInt64 = 0x110700
-private let transfer: UInt64 = 0x110800
+private let wakeBit: UInt64 = 0x110800
+private let waitBit: UInt64 = 0x110900
 
 private func table() -> CallEffects {
     CallEffects(
@@ -30,8 +31,16 @@ private func table() -> CallEffects {
                 CallEffect(.signals, group: "waiter", argument: 1, addend: 0 &- UInt64(0x30))
             ],
             VirtualAddress(takeSpin): [CallEffect(.takes, group: "spin")],
+            VirtualAddress(wakeBit): [CallEffect(.signals, group: "bit")],
+            VirtualAddress(waitBit): [CallEffect(.takes, group: "bit")],
             VirtualAddress(takeRead): [CallEffect(.takes, group: "read", isShared: true)],
-        ], inlineReleases: [.storesZero: ["spin"], .adds(-0x200): ["read"]])
+        ],
+        inline: [
+            .storesZero: [CallEffect(.releases, group: "spin")],
+            .adds(-0x200): [CallEffect(.releases, group: "read")],
+            .setsBit: [CallEffect(.takes, group: "bit")],
+            .addsPerCPU(1): [CallEffect(.takes, group: "lock", isShared: true, addend: 0 &- UInt64(0x30))],
+        ])
 }
 
 /// A piece of a function.
@@ -177,6 +186,19 @@ struct HeldCallsTests {
         #expect(stack([saveRBX, .call(takeRead), other, .here, restore]).holds() == [Seen(0x4000, true)])
     }
 
+    @Test("a reader's counter in the CPU's area is his lock's; both ways of taking it make it certain")
+    func perCPU() {
+        // test %eax,%eax; jne to the call; mov 0x30(%rbx),%rax; incl %gs:(%rax); jmp over the call
+        let pieces: [Piece] = [
+            saveRBX, test, .skip(0x75, 9), .bytes([0x48, 0x8b, 0x43, 0x30, 0x65, 0xff, 0x00]), .skip(0xeb, 5),
+            .call(take), .here, restore,
+        ]
+        #expect(stack(pieces).holds() == [Seen(0x4000, true)])
+        // The same without the counter.
+        let nothing: [Piece] = [saveRBX, test, .skip(0x75, 2), .skip(0xeb, 5), .call(take), .here, restore]
+        #expect(stack(nothing).holds() == [Seen(0x4000, false)])
+    }
+
     @Test("a call through a pointer at a fixed place is that of the function there") func fixedPointer() {
         // call *0x5000
         let call: Piece = .bytes([0xff, 0x14, 0x25, 0x00, 0x50, 0x00, 0x00])
@@ -274,6 +296,17 @@ struct CallsAheadTests {
             saveRBX, .bytes([0x48, 0x8b, 0x1b]), .here, test, .skip(0x75, -12), passRBX, .call(complete), restore,
         ]
         #expect(stack(last).willDo() == [Seen(0x4000, false)])
+    }
+
+    @Test("who takes a lock before he gives it back has his own in mind") func takesFirst() {
+        let wake: [Piece] = [passRBX, .call(wakeBit), restore]
+        #expect(stack([saveRBX, .here] + wake).willDo() == [Seen(0x4000, true)])
+        // lock btsq $0,(%rbx); jae over the call
+        let lock: [Piece] = [
+            .bytes([0xf0, 0x48, 0x0f, 0xba, 0x2b, 0x00]), .skip(0x73, 8), passRBX, .call(waitBit),
+        ]
+        #expect(stack([saveRBX, .here] + lock + wake).willDo().isEmpty)
+        #expect(stack([saveRBX] + lock + [.here] + wake).willDo() == [Seen(0x4000, true)])
     }
 
     @Test("an object is told from the argument that has it, less the member's offset") func argument() {
