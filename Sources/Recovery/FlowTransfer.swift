@@ -100,6 +100,56 @@ struct FlowTransfer {
         return true
     }
 
+    /// What an instruction does to memory in the manner of an inlined function, and where the object is.
+    mutating func change(
+        _ instruction: Instruction, _ operation: Operation, _ state: FlowState
+    ) -> (address: TermID, change: InlineEffect)? {
+        let operands = instruction.operands
+        guard let first = operands.first, first.access.contains(.write), case .memory(let memory) = first.value else {
+            return nil
+        }
+        if let segment = memory.segment {
+            // The pointer's own place is what belongs to the object.
+            guard segment.rawValue == Self.gs, first.size == 4, let added = added(instruction, operation, state),
+                let pointer = address(memory, state), case .load(let place, 8, _) = table[pointer]
+            else { return nil }
+            return (place, .addsPerCPU(added))
+        }
+        let change: InlineEffect
+        if operation == .move, operands.count == 2, first.size == 1 || first.size == 4 {
+            guard case .constant(let value) = table[read(operands[1], instruction, state)],
+                value & Known.mask(Int(first.size)) == 0
+            else { return nil }
+            change = .storesZero
+        } else if instruction.opcode.name == "bts", operands.count == 2 {
+            guard case .constant(let bit) = table[read(operands[1], instruction, state)], bit < 64 else { return nil }
+            change = .setsBit
+        } else if first.size == 4, let added = added(instruction, operation, state) {
+            change = .adds(added)
+        } else {
+            return nil
+        }
+        return address(memory, state).map { ($0, change) }
+    }
+
+    /// What an instruction adds to four bytes; nil when that is not known.
+    private mutating func added(
+        _ instruction: Instruction, _ operation: Operation, _ state: FlowState
+    ) -> Int32? {
+        let operands = instruction.operands
+        switch operation {
+        case .increment: return 1
+        case .decrement: return -1
+        case .add, .subtract: break
+        default: guard instruction.opcode.name == "xadd" else { return nil }
+        }
+        guard operands.count == 2, case .constant(let value) = table[read(operands[1], instruction, state)] else {
+            return nil
+        }
+        let number = Int32(truncatingIfNeeded: value)
+        return operation == .subtract ? 0 &- number : number
+    }
+
     // MARK: Values
 
     private mutating func unknown(_ instruction: Instruction, _ location: Int64) -> TermID {

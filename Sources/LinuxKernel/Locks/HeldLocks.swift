@@ -24,38 +24,20 @@ package struct Acquisition: Sendable {
 /// Knows the kernel's functions that take and release locks.
 struct HeldLocks {
     private let kernel: LinuxKernel
-    private let effects: [VirtualAddress: CallEffect]
+    private let effects: CallEffects
 
     init(_ kernel: LinuxKernel) {
         self.kernel = kernel
-        var effects: [VirtualAddress: CallEffect] = [:]
-        for lockClass in LockClass.all {
-            let calls = lockClass.calls
-            let rows: [(action: CallEffect.Action, isShared: Bool, names: [String])] = [
-                (.takes, false, calls.takes), (.takes, true, calls.takesShared), (.tries, false, calls.tries),
-                (.tries, true, calls.triesShared), (.releases, false, calls.releases),
-            ]
-            for row in rows {
-                for name in row.names {
-                    for symbol in kernel.model.symbols.symbols(named: name) where symbol.module == nil {
-                        effects[symbol.address] = CallEffect(
-                            row.action, group: lockClass.name, isShared: row.isShared)
-                    }
-                }
-            }
-        }
-        self.effects = effects
+        effects = LockEffects(kernel).holding()
     }
 
     /// The locks taken and not released by the functions on a stack, innermost first. `followingCalls`: by helpers that
     /// these called as well, which costs more.
     func held(by stack: TaskStack, followingCalls: Bool) -> [Acquisition] {
-        var words: [UInt64: UInt64] = [:]
-        for offset in kernel.currentTaskOffsets { words[offset] = stack.task.address.rawValue }
-        let recovered = kernel.recovery.stack(stack.stack, perCPU: words)
+        let recovered = kernel.recover(stack)
         var found: [Acquisition] = []
         for index in stack.stack.frames.indices {
-            for held in recovered.held(inFrame: index, followingCalls: followingCalls, effect: { effects[$0] }) {
+            for held in recovered.held(inFrame: index, followingCalls: followingCalls, effects) {
                 found.append(
                     Acquisition(
                         lock: held.object, group: held.effect.group, isShared: held.effect.isShared, call: held.call,

@@ -29,11 +29,14 @@ package struct LockClass: Sendable {
     let read: @Sendable (LockFields) -> LockState
     /// What a waiter on a stack waits for; nil when it does not wait for this kind.
     let recognise: @Sendable (WaiterSite) -> WaitedFor?
+    /// Who has to end the wait, where structures of the kernel tell: of what nobody owns.
+    let obliged: @Sendable (LinuxKernel, VirtualAddress) -> [Holder]
 
     init(
         _ name: String, type typeName: String? = nil, _ nature: Nature, calls: LockCalls = LockCalls(),
         machinery: [String] = [], read: @escaping @Sendable (LockFields) -> LockState = { _ in LockState() },
-        recognise: @escaping @Sendable (WaiterSite) -> WaitedFor? = { _ in nil }
+        recognise: @escaping @Sendable (WaiterSite) -> WaitedFor? = { _ in nil },
+        obliged: @escaping @Sendable (LinuxKernel, VirtualAddress) -> [Holder] = { _, _ in [] }
     ) {
         self.name = name
         self.typeName = typeName
@@ -42,6 +45,7 @@ package struct LockClass: Sendable {
         self.machinery = machinery
         self.read = read
         self.recognise = recognise
+        self.obliged = obliged
     }
 
     /// The kind that is called so; nil when there is none.
@@ -56,7 +60,7 @@ extension LockClass: Hashable {
     package func hash(into hasher: inout Hasher) { hasher.combine(name) }
 }
 
-/// Functions by what they do with the lock that their first argument points to.
+/// Functions by what they do with the lock; all but signals have it in their first argument.
 struct LockCalls: Sendable {
     var takes: [String] = []
     var takesShared: [String] = []
@@ -64,6 +68,10 @@ struct LockCalls: Sendable {
     var tries: [String] = []
     var triesShared: [String] = []
     var releases: [String] = []
+    /// They tell those who wait.
+    var signals: [LockSignal] = []
+    /// What takes it or gives it back without a call.
+    var inline: [LockInline] = []
 }
 
 /// What a lock's own words say.

@@ -18,6 +18,7 @@ package final class LockModel {
     let clock: SchedulerClock
     private let held: HeldLocks
     private let names: LockNames
+    private let obligations: Obligations
     private var locks: [VirtualAddress: Lock] = [:]
     private var holderLists: [VirtualAddress: [Holder]] = [:]
     private var acquisitions: [VirtualAddress: [Acquisition]] = [:]
@@ -70,6 +71,7 @@ package final class LockModel {
         lockOrder = order
         held = HeldLocks(kernel)
         names = LockNames(kernel, tasks)
+        obligations = Obligations(kernel, stacks)
     }
 
     /// The task with that structure; nil when it is none any more.
@@ -98,6 +100,7 @@ package final class LockModel {
 
     /// What contains a lock; nil when nothing is known.
     func container(_ lockClass: LockClass, _ address: VirtualAddress) -> String? {
+        if lockClass == .task { return title(address) }
         if let known = nameCache[address] { return known }
         let made = names.name(lockClass, address)
         nameCache[address] = .some(made)
@@ -152,7 +155,8 @@ package final class LockModel {
     /// Who holds a lock that is waited for, with grades; none when nothing tells.
     package func holders(_ lockClass: LockClass, _ address: VirtualAddress) -> [Holder] {
         if let known = holderLists[address] { return known }
-        let made = findHolders(lockClass, address)
+        var made = findHolders(lockClass, address)
+        if made.isEmpty, lock(lockClass, address).owner != .free { made = findObliged(lockClass, address) }
         holderLists[address] = made
         return made
     }
@@ -177,6 +181,22 @@ package final class LockModel {
         case .somebody: return inferred(lockClass, address, count: 1, shared: nil)
         case .unknown: return lockClass.nature == .lock ? inferred(lockClass, address, count: nil, shared: nil) : []
         case .free: return []
+        }
+    }
+
+    /// Who has to end the wait, of what nobody is known to hold. Of several who may, none has to: they are only possible. Who
+    /// waits for the same himself has to be woken first.
+    private func findObliged(_ lockClass: LockClass, _ address: VirtualAddress) -> [Holder] {
+        let told = lockClass.obliged(kernel, address)
+        if !told.isEmpty || lockClass.calls.signals.isEmpty { return told }
+        let duties = obligations.duties(lockClass, address, among: Array(byAddress.values)).filter {
+            waitOf[$0.task]?.lock != address
+        }
+        let certain = duties.count { $0.isCertain }
+        return duties.map { duty in
+            Holder(
+                task: duty.task, relation: .obliged, grade: duty.isCertain && certain == 1 ? .derived : .possible,
+                because: "has yet to signal it in \(held.place(duty.call))")
         }
     }
 

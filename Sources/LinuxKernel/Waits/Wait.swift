@@ -58,7 +58,7 @@ protocol WaitSource: SendableMetatype {
 
 /// The ways to see that tasks wait, the surest first.
 enum WaitSources {
-    static let all: [any WaitSource.Type] = [PIWaits.self, StackWaiters.self]
+    static let all: [any WaitSource.Type] = [PIWaits.self, StackWaiters.self, WriterWaits.self]
 }
 
 /// What all sources share, read once for a kernel.
@@ -73,6 +73,7 @@ final class WaitScene {
     /// The tasks on CPUs.
     let running: [VirtualAddress: CPU]
     private(set) lazy var workers = WorkerTable(kernel)
+    private(set) lazy var ends = TaskEnds(kernel, stackBases.keys)
 
     init(_ kernel: LinuxKernel, _ tasks: [Task], _ stacks: TaskStacks) {
         self.kernel = kernel

@@ -4,6 +4,7 @@ internal import Bytes
 internal import DebugModel
 internal import Machine
 internal import Memory
+internal import Recovery
 internal import Target
 internal import Unwind
 
@@ -34,6 +35,21 @@ final class WaiterSite {
         return frame.flatMap { model.symbols.symbol(covering: $0.lookupAddress)?.name }
     }()
 
+    /// The functions that called the one in whose frame the waiter lies, nearest first; at most some.
+    private(set) lazy var callers: [String] = {
+        guard let stack = try? scene.stacks.stack(of: task) else { return [] }
+        let model = scene.kernel.model
+        let pointer = model.machine.layout.stackPointer
+        return stack.stack.frames.filter { frame in
+            frame.registers[pointer].map { VirtualAddress($0) > waiter } ?? false
+        }.prefix(6).map { model.symbols.symbol(covering: $0.lookupAddress)?.name ?? "?" }
+    }()
+
+    /// An argument of one of these functions on the task's stack, as it was when the function was entered.
+    func argument(_ number: Int, of names: Set<String>) -> VirtualAddress? {
+        scene.argument(number, of: names, task)
+    }
+
     var isNamed: Bool { function != nil }
 
     /// The function that wakes the waiter of a wait queue.
@@ -52,11 +68,7 @@ final class WaiterSite {
     func enclosing(_ type: String, _ path: String) -> VirtualAddress? { base(waiter, type, path) }
 
     private func base(_ place: VirtualAddress, _ type: String, _ path: String) -> VirtualAddress? {
-        let types = scene.kernel.model.types
-        guard let id = (try? types.lookup(.structure, type)).flatMap({ $0 }),
-            let offset = (try? types.offset(ofPath: path, in: id)).flatMap({ $0 })
-        else { return nil }
-        return place.advanced(by: 0 &- offset)
+        scene.kernel.model.offset(of: path, in: type).map { place.advanced(by: 0 &- $0) }
     }
 
     /// The lock of a type that has the list's head. The waiters of mutexes, rwsems and semaphores look alike: the function
@@ -78,5 +90,21 @@ final class WaiterSite {
         let state = lockClass.read(fields(lockClass.typeName ?? "", lock))
         if case .task = state.owner { return true }
         return false
+    }
+}
+
+extension WaitScene {
+    /// An argument of the innermost of these functions on a task's stack, as it was when the function was entered.
+    func argument(_ number: Int, of names: Set<String>, _ task: Task) -> VirtualAddress? {
+        guard let stack = try? stacks.stack(of: task) else { return nil }
+        let arguments = kernel.model.machine.layout.arguments
+        guard arguments.indices.contains(number),
+            let index = stack.stack.frames.firstIndex(where: { frame in
+                kernel.model.symbols.symbol(covering: frame.lookupAddress).map { names.contains($0.name) } ?? false
+            }),
+            let value = kernel.recover(stack).registerAtEntry(arguments[number], of: index),
+            case .number(let address, width: let width) = value.content, width == 8
+        else { return nil }
+        return VirtualAddress(address)
     }
 }

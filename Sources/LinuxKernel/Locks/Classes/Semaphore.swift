@@ -5,7 +5,7 @@ extension LockClass {
         "semaphore", type: "semaphore", .lock,
         calls: LockCalls(
             takes: ["down", "down_interruptible", "down_killable", "down_timeout"], tries: ["down_trylock"],
-            releases: ["up"]),
+            releases: ["up"], signals: ["up"]),
         machinery: ["__down", "down"],
         read: { fields in
             guard let count = fields.word("count") else { return LockState() }

@@ -1,0 +1,101 @@
+// The kernel's functions that take, give back and signal what tasks wait for, as the recovery of values wants them.
+
+internal import Bytes
+internal import DebugModel
+internal import Recovery
+internal import Target
+
+/// A function that tells those who wait that they may go on.
+struct LockSignal: Sendable, ExpressibleByStringLiteral {
+    let name: String
+    /// The argument that leads to what is waited for, counted from 0.
+    var argument = 0
+    /// The member of the class' type that the function is given; nil when it is given the object itself.
+    var member: String?
+
+    init(_ name: String, argument: Int = 0, member: String? = nil) {
+        self.name = name
+        self.argument = argument
+        self.member = member
+    }
+
+    init(stringLiteral name: String) { self.init(name) }
+}
+
+/// What instructions do with it where a function was put into its caller's place.
+struct LockInline: Sendable {
+    let effect: InlineEffect
+    let action: CallEffect.Action
+    var isShared = false
+    /// The member at which they do it.
+    var member: String?
+}
+
+/// Makes the tables of one kernel.
+struct LockEffects {
+    private let model: Target
+
+    init(_ kernel: LinuxKernel) { model = kernel.model }
+
+    /// Who holds what: of everything that somebody has and gives back.
+    func holding() -> CallEffects {
+        table(LockClass.all.filter { $0.nature == .lock }, signals: false)
+    }
+
+    /// Who will signal what: of everything that has signals.
+    func signalling() -> CallEffects {
+        table(LockClass.all.filter { !$0.calls.signals.isEmpty }, signals: true)
+    }
+
+    private func table(_ classes: [LockClass], signals: Bool) -> CallEffects {
+        var effects: [VirtualAddress: [CallEffect]] = [:]
+        var inline: [InlineEffect: [CallEffect]] = [:]
+        for lockClass in classes {
+            let calls = lockClass.calls
+            var rows: [(effect: CallEffect, names: [String])] = [
+                (CallEffect(.takes, group: lockClass.name), calls.takes),
+                (CallEffect(.takes, group: lockClass.name, isShared: true), calls.takesShared),
+                (CallEffect(.tries, group: lockClass.name), calls.tries),
+                (CallEffect(.tries, group: lockClass.name, isShared: true), calls.triesShared),
+            ]
+            if signals {
+                for signal in calls.signals {
+                    guard let offset = offset(signal.member, lockClass) else { continue }
+                    let effect = CallEffect(
+                        .signals, group: lockClass.name, argument: signal.argument, addend: 0 &- offset)
+                    rows.append((effect, [signal.name]))
+                }
+            } else {
+                rows.append((CallEffect(.releases, group: lockClass.name), calls.releases))
+            }
+            for (effect, names) in rows {
+                for name in names {
+                    for symbol in model.symbols.symbols(named: name) where symbol.module == nil {
+                        effects[symbol.address, default: []].append(effect)
+                    }
+                }
+            }
+            for one in calls.inline {
+                guard let offset = offset(one.member, lockClass) else { continue }
+                inline[one.effect, default: []].append(
+                    CallEffect(one.action, group: lockClass.name, isShared: one.isShared, addend: 0 &- offset))
+            }
+        }
+        return CallEffects(effects, inline: inline)
+    }
+
+    /// Where a member lies in the class' type; nil when this kernel's type has no such member.
+    private func offset(_ member: String?, _ lockClass: LockClass) -> UInt64? {
+        guard let member else { return 0 }
+        return lockClass.typeName.flatMap { model.offset(of: member, in: $0) }
+    }
+}
+
+extension Target {
+    /// Where a member lies in a structure, `s_writers.rw_sem`; nil when there is none of that name.
+    func offset(of path: String, in type: String) -> UInt64? {
+        (try? types.lookup(.structure, type)).flatMap { $0 }.flatMap {
+            (try? types.offset(ofPath: path, in: $0)).flatMap { $0 }
+        }
+    }
+}

@@ -1,0 +1,76 @@
+// Who is seen to have to bring about what others wait for.
+//
+// Nobody owns a completion or a queue. But a task on whose stack stands a function that will complete or wake when it goes
+// on is a candidate: if it never goes on, nor does the one that waits. Others may do the same, from an interrupt or in a
+// function that has not been called yet: what is said here is never more than likely.
+
+internal import Bytes
+internal import DebugModel
+internal import Recovery
+internal import Target
+internal import Unwind
+
+/// A task's function that will signal.
+struct Duty {
+    let task: VirtualAddress
+    /// On every way to the function's end.
+    let isCertain: Bool
+    /// What is called, and where: "complete in done_completer at locks.c:254".
+    let call: VirtualAddress
+}
+
+/// The duties of all tasks of a kernel. Reads their stacks when it is asked first.
+final class Obligations {
+    private struct Object: Hashable {
+        let group: String
+        let address: VirtualAddress
+    }
+
+    private let kernel: LinuxKernel
+    private let stacks: TaskStacks
+    private let effects: CallEffects
+    private var duties: [Object: [Duty]]?
+
+    init(_ kernel: LinuxKernel, _ stacks: TaskStacks) {
+        self.kernel = kernel
+        self.stacks = stacks
+        effects = LockEffects(kernel).signalling()
+    }
+
+    /// Those of `tasks` that will signal the object, the certain ones first; one for each task.
+    /// Complexity: the first question follows the stacks of all tasks.
+    func duties(_ lockClass: LockClass, _ address: VirtualAddress, among tasks: [Task]) -> [Duty] {
+        if duties == nil { duties = find(tasks) }
+        return duties?[Object(group: lockClass.name, address: address)] ?? []
+    }
+
+    private func find(_ tasks: [Task]) -> [Object: [Duty]] {
+        var found: [Object: [Duty]] = [:]
+        for task in tasks {
+            guard let stack = try? stacks.stack(of: task) else { continue }
+            let recovered = kernel.recover(stack)
+            for index in stack.stack.frames.indices {
+                for ahead in recovered.ahead(inFrame: index, followingCalls: true, effects)
+                where ahead.grade < .guess {
+                    let object = Object(group: ahead.effect.group, address: ahead.object)
+                    let duty = Duty(task: task.address, isCertain: ahead.isCertain, call: ahead.call)
+                    guard let place = found[object]?.firstIndex(where: { $0.task == task.address }) else {
+                        found[object, default: []].append(duty)
+                        continue
+                    }
+                    if duty.isCertain, found[object]?[place].isCertain == false { found[object]?[place] = duty }
+                }
+            }
+        }
+        return found.mapValues { $0.sorted { ($1.isCertain ? 1 : 0, $0.task) < ($0.isCertain ? 1 : 0, $1.task) } }
+    }
+}
+
+extension LinuxKernel {
+    /// The values of a task's stack; the task's own address is what its CPU's area says.
+    func recover(_ stack: TaskStack) -> StackRecovery {
+        var words: [UInt64: UInt64] = [:]
+        for offset in currentTaskOffsets { words[offset] = stack.task.address.rawValue }
+        return recovery.stack(stack.stack, perCPU: words)
+    }
+}
