@@ -8,6 +8,7 @@ package enum LinuxCommands {
         Bt.self,
         CheckText.self,
         DeadlockStage.self,
+        Devices.self,
         Down.self,
         Files.self,
         Foreach.self,

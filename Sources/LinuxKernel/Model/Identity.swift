@@ -62,6 +62,8 @@ package struct Timekeeper: Sendable {
     package let wallSeconds: UInt64
     /// Nanoseconds since boot, time asleep included.
     package let uptime: UInt64
+    /// The same without time asleep: CLOCK_MONOTONIC.
+    package let monotonic: UInt64
 
     package init(_ target: Target) throws {
         let keeper = try Self.find(target)
@@ -69,6 +71,7 @@ package struct Timekeeper: Sendable {
         let base = try keeper.path("tkr_mono", "base").unsigned()
         let asleep = (try? keeper["offs_boot"].unsigned()) ?? 0
         uptime = base &+ asleep
+        monotonic = base
     }
 
     /// `tk_core.timekeeper` until 6.16, `timekeeper_data[TIMEKEEPER_CORE]` since (22c62b9a84b8).

@@ -97,6 +97,9 @@ struct GlobalTypes {
         ("stack_slabs", "void *[]", "lib/stackdepot.c"),
         ("__kfence_pool", "char *", "mm/kfence/core.c"),
         ("file_systems", "struct file_system_type *", "fs/filesystems.c"),
+        ("major_names", "struct blk_major_name *[255]", "block/genhd.c"),
+        ("class_kset", "struct kset *", "drivers/base/class.c"),
+        ("blockdev_superblock", "struct super_block *", "block/bdev.c"),
         ("chrdevs", "struct char_device_struct *[255]", "fs/char_dev.c"),
         ("sys_call_table", "const sys_call_ptr_t[?]", "arch/x86/entry/syscall_64.c"),
     ]

@@ -9,6 +9,7 @@ package enum LinuxRules {
         LockupRule.self,
         RCUStallRule.self,
         WorkqueueStallRule.self,
+        IOWaitRule.self,
         HungTaskRule.self,
     ]
 }
