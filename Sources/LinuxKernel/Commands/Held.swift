@@ -58,7 +58,7 @@ package struct Held: Stage {
             "held",
             TaskContext.fields(task) + [
                 Field("comm", nil, (try? task.comm).map { .text($0) } ?? .gap("unreadable")),
-                Field("class", nil, .text(holding.lockClass.rawValue)),
+                Field("class", nil, .text(holding.lockClass.name)),
                 Field("lock", nil, .address(holding.lock.rawValue)), Field("name", nil, .text(name)),
                 Field("mode", nil, .text(holding.isShared ? "read" : "write")),
                 Field("grade", nil, .text(holding.grade.rawValue)), Field("because", nil, .text(holding.because)),

@@ -27,7 +27,7 @@ extension LockModel {
         }
         var found: [Holding] = []
         for acquisition in held(by: task, deep: true) {
-            guard let lockClass = LockClass(rawValue: acquisition.group),
+            guard let lockClass = LockClass(named: acquisition.group),
                 let grade = agreement(acquisition, lockClass, task)
             else { continue }
             // Readers may take one lock twice, in two functions.
@@ -37,7 +37,7 @@ extension LockModel {
                     because: grade == .exact ? "owner word" : "code of its functions", place: acquisition.place))
         }
         for address in lockOrder {
-            guard let lockClass = waiters(address).first?.lockClass, lockClass.isLock,
+            guard let lockClass = waiters(address).first?.lockClass, lockClass.nature == .lock,
                 !found.contains(where: { $0.lock == address }),
                 let holder = holders(lockClass, address).first(where: { $0.task == task.address && !$0.isGone })
             else { continue }
@@ -55,12 +55,10 @@ extension LockModel {
     private func agreement(_ acquisition: Acquisition, _ lockClass: LockClass, _ task: Task) -> Graph.Grade? {
         let known: Graph.Grade = acquisition.isCertain ? .derived : .possible
         switch lock(lockClass, acquisition.lock).owner {
-        case .task(let owner):
-            if lockClass == .semaphore { return known }
-            return owner == task.address && !acquisition.isShared ? .exact : nil
+        case .task(let owner): return owner == task.address && !acquisition.isShared ? .exact : nil
         case .readers: return acquisition.isShared ? known : nil
         case .free, .gone: return nil
-        case .unknown: return known
+        case .last, .somebody, .unknown: return known
         }
     }
 

@@ -86,7 +86,7 @@ struct Lockdep {
             return (.percpuRWSem, address)
         }
         for (name, type, magic) in Self.numbers {
-            guard let lockClass = LockClass(rawValue: name), let value = container(map, type, "dep_map"),
+            guard let lockClass = LockClass(named: name), let value = container(map, type, "dep_map"),
                 let address = try? value.address, (try? value["magic"].unsigned()) == magic
             else { continue }
             return (lockClass, address)
