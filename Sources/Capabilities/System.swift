@@ -19,6 +19,8 @@ package struct SystemSummary: Sendable {
     /// Nanoseconds of real time, and since boot.
     package var uptime: UInt64?
     package var dumpFormat: String
+    /// What tells this build from all others, as hexadecimal digits; nil when the kernel has none.
+    package var buildID: String?
 
     package init(system: String, content: String, dumpFormat: String) {
         self.system = system

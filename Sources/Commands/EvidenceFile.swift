@@ -12,7 +12,8 @@ struct DumpIdentity: Equatable {
     init(_ kernel: any Kernel) {
         let summary = kernel.capability((any SystemSource).self)?.summary()
         facts = [
-            ["release", summary?.release], ["version", summary?.version], ["node", summary?.nodename],
+            ["build-id", summary?.buildID], ["release", summary?.release], ["version", summary?.version],
+            ["node", summary?.nodename],
             ["uptime", summary?.uptime.map { "\($0)" }],
         ].compactMap { pair in
             let words = pair.compactMap { $0 }
@@ -22,14 +23,17 @@ struct DumpIdentity: Equatable {
 
     init(facts: [[String]]) { self.facts = facts }
 
-    /// The facts that differ, in words; those that only one side knows are not compared.
+    /// The facts that differ, in words; those that only one side knows are not compared. Another build-id means another
+    /// kernel; without one, another release or version does.
     func differences(from other: DumpIdentity) -> [String] {
-        facts.compactMap { fact in
+        let differing = facts.compactMap { fact -> (name: String, text: String)? in
             guard let name = fact.first, let mine = fact.last,
                 let theirs = other.facts.first(where: { $0.first == name })?.last, mine != theirs
             else { return nil }
-            return "\(name): \(mine) in the file, \(theirs) here"
+            return (name, "\(name): \(mine) in the file, \(theirs) here")
         }
+        let isOtherKernel = differing.contains { ["build-id", "release", "version"].contains($0.name) }
+        return differing.map { (isOtherKernel ? "another kernel: " : "the same kernel, another dump: ") + $0.text }
     }
 }
 

@@ -11,7 +11,8 @@ package struct Verify: Stage {
         name: "verify", synopsis: "FILE",
         summary: "run the commands of a saved analysis again and compare their answers",
         text: """
-            FILE is what analyze --save wrote, on this dump or another. Each claim holds, is contradicted (what was seen \
+            FILE is what analyze --save wrote, on this dump or another: what tells the two apart is said first, and whether \
+            it is the same kernel (by its build-id). Each claim holds, is contradicted (what was seen \
             instead is told), or cannot be checked and why. A contradicted claim makes the command fail. Only commands \
             that read are run: no shell, no files, nothing that changes the session.
             """,
@@ -80,7 +81,7 @@ struct Verification {
         for difference in file.identity.differences(from: DumpIdentity(context.kernel)) {
             let fields = [Field("text", nil, .text(difference))]
             try emit(
-                .record(Record("remark", fields, presentation: .block(["another dump: \(difference)"]))))
+                .record(Record("remark", fields, presentation: .block([difference]))))
         }
         var counts = (holds: 0, contradicted: 0, unchecked: 0)
         var finding: String?

@@ -84,6 +84,17 @@ private struct Offer: AnalysisOffer {
         }
     }
 
+    @Test func anotherBuildIsAnotherKernelAndAnotherUptimeAnotherDump() {
+        let mine = DumpIdentity(facts: [["build-id", "aa"], ["release", "6.1"], ["uptime", "5"]])
+        let later = DumpIdentity(facts: [["build-id", "aa"], ["release", "6.1"], ["uptime", "6"]])
+        let built = DumpIdentity(facts: [["build-id", "bb"], ["release", "6.1"], ["uptime", "5"]])
+        #expect(mine.differences(from: mine).isEmpty)
+        #expect(mine.differences(from: later) == ["the same kernel, another dump: uptime: 5 in the file, 6 here"])
+        #expect(mine.differences(from: built) == ["another kernel: build-id: aa in the file, bb here"])
+        // What only one side knows is no difference.
+        #expect(mine.differences(from: DumpIdentity(facts: [["release", "6.1"]])).isEmpty)
+    }
+
     @Test func textSurvivesTheFileWhateverIsInIt() {
         for text in ["a\nb\\n", "\\{a}", "\u{202e}x", "", "ä\u{0}", "\\"] {
             let written = EvidenceFile.written(text)

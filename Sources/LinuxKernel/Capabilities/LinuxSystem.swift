@@ -19,8 +19,13 @@ struct LinuxSystem: SystemSource {
         summary.version = try? identity.version.get()
         summary.machine = try? identity.machine.get()
         summary.uptime = identity.uptime
+        summary.buildID = kernel.buildID.map { digits($0) }
         summary.panicMessage = (try? KernelLog(kernel.model))?.panicMessage?.headline
         return summary
+    }
+
+    private func digits(_ bytes: [UInt8]) -> String {
+        bytes.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
     }
 
     func objects() -> [NamedRegion] {

@@ -13,6 +13,7 @@ package enum LinuxCommands {
         Files.self,
         Foreach.self,
         FrameStage.self,
+        Held.self,
         Interrupts.self,
         Kmem.self,
         Locals.self,
