@@ -151,6 +151,9 @@ final class FunctionCache: Sendable {
         return made
     }
 
+    /// A word of memory, for pointers at fixed places.
+    func word(_ address: VirtualAddress) -> UInt64? { memory.word(address) }
+
     private func extent(at address: VirtualAddress) -> CodeExtent? {
         if let known = state.withLock({ $0.extents[address] }) { return known }
         let made = layout.function(at: address)

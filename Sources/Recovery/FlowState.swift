@@ -13,7 +13,7 @@ struct Slot: Sendable, Equatable {
 }
 
 /// The state of the abstract machine.
-struct FlowState: Sendable {
+struct FlowState: Sendable, Equatable {
     /// By DWARF number, rax to r15.
     var registers: [TermID]
     /// By offset from the canonical frame address. Slots of the caller that are not here are as they were at the entry;

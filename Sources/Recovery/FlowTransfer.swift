@@ -100,6 +100,32 @@ struct FlowTransfer {
         return true
     }
 
+    /// What an instruction does to memory in the manner of an inlined release, and the address.
+    mutating func change(
+        _ instruction: Instruction, _ operation: Operation, _ state: FlowState
+    ) -> (address: TermID, change: InlineRelease)? {
+        let operands = instruction.operands
+        guard operands.count == 2, operands[0].access.contains(.write), case .memory(let memory) = operands[0].value,
+            memory.segment == nil, operands[0].size == 1 || operands[0].size == 4
+        else { return nil }
+        let isExchangeAdd = instruction.opcode.name == "xadd"
+        switch operation {
+        case .move, .add, .subtract: break
+        default: guard isExchangeAdd else { return nil }
+        }
+        guard case .constant(let value) = table[read(operands[1], instruction, state)] else { return nil }
+        let change: InlineRelease
+        if operation == .move {
+            guard value & Known.mask(Int(operands[0].size)) == 0 else { return nil }
+            change = .storesZero
+        } else {
+            guard operands[0].size == 4 else { return nil }
+            let number = Int32(truncatingIfNeeded: value)
+            change = .adds(operation == .subtract ? 0 &- number : number)
+        }
+        return address(memory, state).map { ($0, change) }
+    }
+
     // MARK: Values
 
     private mutating func unknown(_ instruction: Instruction, _ location: Int64) -> TermID {

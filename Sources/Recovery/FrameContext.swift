@@ -27,6 +27,11 @@ final class FrameContext {
         self.point = point
         self.cfa = cfa
     }
+
+    /// What places hold of these terms does not count.
+    func forget(_ terms: Set<TermID>) {
+        for term in terms { facts[term] = nil }
+    }
 }
 
 /// Finds the values of terms in a frame.

@@ -40,18 +40,9 @@ enum FunctionFlow {
         else { return nil }
         let (order, relevant) = reachable(code, from: first, to: goal)
         guard relevant.contains(goal), relevant.contains(first) else { return nil }
-        var transfer = FlowTransfer(layout: layout)
-        guard var entries = fixpoint(code, from: first, order, relevant, layout, &transfer) else { return nil }
-        // An address that escaped late in a loop was not known to have when the loop's calls were followed first.
-        let loops = relevant.contains { block in
-            code.blocks[block].successors.contains { relevant.contains($0) && $0 <= block }
-        }
-        if loops, let lowest = transfer.lowestEscape, transfer.escapeAtFirstCall != .some(.some(lowest)) {
-            transfer = FlowTransfer(layout: layout, lowestEscape: lowest)
-            guard let again = fixpoint(code, from: first, order, relevant, layout, &transfer) else { return nil }
-            entries = again
-        }
-        guard var state = entries[goal] else { return nil }
+        guard let followed = states(code, from: first, order, relevant, layout), var state = followed.entries[goal]
+        else { return nil }
+        var transfer = followed.transfer
         for index in code.blocks[goal].instructions.lowerBound..<target {
             let instruction = code.instructions[index]
             transfer.apply(instruction, code.operations[index], isTracer: index == code.tracer, to: &state)
@@ -61,8 +52,25 @@ enum FunctionFlow {
             frameOffset: transfer.offset(of: layout.framePointer, state), lowestEscape: transfer.lowestEscape)
     }
 
+    /// The state at the beginning of every block, and the terms that they are told in; nil when it took too long.
+    static func states(
+        _ code: FunctionCode, from first: Int, _ order: [Int], _ relevant: Set<Int>, _ layout: RegisterLayout
+    ) -> (entries: [FlowState?], transfer: FlowTransfer)? {
+        var transfer = FlowTransfer(layout: layout)
+        guard let entries = fixpoint(code, from: first, order, relevant, layout, &transfer) else { return nil }
+        // An address that escaped late in a loop was not known to have when the loop's calls were followed first.
+        let loops = relevant.contains { block in
+            code.blocks[block].successors.contains { relevant.contains($0) && $0 <= block }
+        }
+        guard loops, let lowest = transfer.lowestEscape, transfer.escapeAtFirstCall != .some(.some(lowest)) else {
+            return (entries, transfer)
+        }
+        transfer = FlowTransfer(layout: layout, lowestEscape: lowest)
+        return fixpoint(code, from: first, order, relevant, layout, &transfer).map { ($0, transfer) }
+    }
+
     /// The state at the beginning of every block on the way; nil when it took too long.
-    static func fixpoint(
+    private static func fixpoint(
         _ code: FunctionCode, from first: Int, _ order: [Int], _ relevant: Set<Int>, _ layout: RegisterLayout,
         _ transfer: inout FlowTransfer
     ) -> [FlowState?]? {
@@ -72,6 +80,9 @@ enum FunctionFlow {
         var steps = 0
         var rank = Array(repeating: Int.max, count: code.blocks.count)
         for (place, block) in order.enumerated() { rank[block] = place }
+        var predecessors = Array(repeating: 0, count: code.blocks.count)
+        predecessors[first] = 1
+        for block in relevant { for next in code.blocks[block].successors { predecessors[next] += 1 } }
         while let block = waiting.min(by: { rank[$0] < rank[$1] }) {
             waiting.remove(block)
             guard var state = entries[block] else { continue }
@@ -87,6 +98,13 @@ enum FunctionFlow {
                 if entries[next] == nil {
                     entries[next] = state
                     waiting.insert(next)
+                } else if predecessors[next] == 1 {
+                    // Nothing meets here: what came before was not yet all that leads to it. Every loop has a block where
+                    // ways meet, so that this ends as well.
+                    if entries[next] != state {
+                        entries[next] = state
+                        waiting.insert(next)
+                    }
                 } else if entries[next]?.join(state, at: place, &transfer.table) == true {
                     waiting.insert(next)
                 }
@@ -106,6 +124,16 @@ enum FunctionFlow {
         while let block = stack.popLast() {
             for before in predecessors[block] where relevant.insert(before).inserted { stack.append(before) }
         }
+        return (order(code, from: first, within: relevant), relevant)
+    }
+
+    /// All blocks that can be reached from `first`, in such an order.
+    static func reachable(_ code: FunctionCode, from first: Int) -> ([Int], Set<Int>) {
+        let order = order(code, from: first, within: nil)
+        return (order, Set(order))
+    }
+
+    private static func order(_ code: FunctionCode, from first: Int, within relevant: Set<Int>?) -> [Int] {
         var order: [Int] = []
         var seen: Set<Int> = [first]
         var path: [(block: Int, next: Int)] = [(first, 0)]
@@ -114,12 +142,14 @@ enum FunctionFlow {
             if next < successors.count {
                 path[path.count - 1].next += 1
                 let successor = successors[next]
-                if relevant.contains(successor), seen.insert(successor).inserted { path.append((successor, 0)) }
+                if relevant?.contains(successor) ?? true, seen.insert(successor).inserted {
+                    path.append((successor, 0))
+                }
             } else {
                 order.append(block)
                 path.removeLast()
             }
         }
-        return (order.reversed(), relevant)
+        return order.reversed()
     }
 }

@@ -1,34 +1,17 @@
-// What a function has taken and not given back when it stands at a call: locks, by the calls before it.
+// What a function has taken and not given back when it stands at a place: locks, by the calls before it.
 //
-// The calls that take and give back are told apart by the caller, who knows the kernel's functions. Each has the object in
-// its first argument, of which the value in this very frame counts: two expressions that mean one object are one. What is
-// held on every way to the place is certain; what is held on some of them only, or by a call that may fail, is not.
+// The calls that take and give back are told apart by the caller, who knows the kernel's functions. Of an object the value
+// in this very frame counts: two expressions that mean one object are one. What is held on every way to the place is
+// certain; what is held on some of them only, or by a call that may fail, is not.
+//
+// What the code says is the same for every task that stands at the place, and is kept. Of a frame only the values of the
+// objects are found; and which of them are equal, which decides everything else, is the same again in most frames.
 
 package import Bytes
 internal import DebugModel
 internal import Machine
+internal import Synchronization
 internal import Unwind
-
-/// What a function does with the object that its first argument points to.
-package struct CallEffect: Sendable, Equatable {
-    package enum Action: Sendable, Equatable {
-        case takes
-        /// Takes it or fails, as its result says.
-        case tries
-        case releases
-    }
-    package let action: Action
-    /// What is taken and given back by functions of one group.
-    package let group: String
-    /// Several may have it at once.
-    package let isShared: Bool
-
-    package init(_ action: Action, group: String, isShared: Bool = false) {
-        self.action = action
-        self.group = group
-        self.isShared = isShared
-    }
-}
 
 /// An object that a frame's function holds.
 package struct HeldObject: Sendable {
@@ -42,202 +25,175 @@ package struct HeldObject: Sendable {
     package let grade: Grade
 }
 
-/// A call of interest within a function, with its argument as a term.
-private struct NotedCall {
-    let instruction: Int
-    let effect: CallEffect
-    let term: TermID
-    /// Added to the term's value: a helper took a member of what it was given.
-    let addend: UInt64
-}
-
-/// What is held by value.
-private struct HeldState: Equatable {
-    struct Entry: Equatable {
-        var isCertain: Bool
-        var calls: Set<Int>
-    }
-    var entries: [UInt64: Entry] = [:]
-
-    /// Returns whether anything changed.
-    mutating func join(_ other: HeldState) -> Bool {
-        let before = self
-        for (value, entry) in other.entries {
-            if var own = entries[value] {
-                own.isCertain = own.isCertain && entry.isCertain
-                own.calls.formUnion(entry.calls)
-                entries[value] = own
-            } else {
-                entries[value] = Entry(isCertain: false, calls: entry.calls)
-            }
-        }
-        for value in entries.keys where other.entries[value] == nil { entries[value]?.isCertain = false }
-        return self != before
-    }
-}
-
 extension StackRecovery {
-    /// What the function of frame `index` holds where it stands. `effect` tells what the function at an entry does.
-    /// `followingCalls`: functions that are called and are none of those are looked into as well, one level deep.
-    /// Complexity: like that of recovering the frame's variables; with `followingCalls` times the functions called.
-    package func held(
-        inFrame index: Int, followingCalls: Bool = false, effect: (VirtualAddress) -> CallEffect?
-    ) -> [HeldObject] {
-        guard frames.indices.contains(index), frames[index].isReturnAddress else { return [] }
-        let outer = context(index)
-        guard let code = outer.code, outer.point != nil,
-            let target = code.instruction(endingAt: frames[index].programCounter.rawValue),
-            let flow = CallFlow(before: target, in: code, layout: layout)
-        else { return [] }
-        var calls: [Int: [NotedCall]] = [:]
-        var isAny = false
-        flow.visitCalls { instruction, entry, registers in
-            let found = note(entry, instruction, registers, flow, followingCalls, effect)
-            if !found.isEmpty { calls[instruction] = found }
-            if found.contains(where: { $0.effect.action != .releases }) { isAny = true }
-        }
-        guard isAny else { return [] }
-        let inner = FrameContext(index: index, frame: frames[index], code: code, point: flow.point, cfa: outer.cfa)
-        let solver = solver(index)
-        solver.collect(inner, registers: knownRegisters(index))
-        var values: [Int: [(call: NotedCall, known: Known?)]] = [:]
-        for (place, list) in calls {
-            values[place] = list.map { call in
-                var known = solver.evaluate(call.term, inner).flatMap { $0.width == 8 ? $0 : nil }
-                known?.value &+= call.addend
-                return (call, known)
-            }
-        }
-        return result(flow, code, target, values)
-    }
-
-    private func note(
-        _ entry: VirtualAddress, _ instruction: Int, _ registers: [TermID], _ flow: CallFlow, _ follows: Bool,
-        _ effect: (VirtualAddress) -> CallEffect?
-    ) -> [NotedCall] {
-        guard let first = layout.arguments.first, Int(first.rawValue) < registers.count else { return [] }
-        if let known = effect(entry) {
-            return [
-                NotedCall(
-                    instruction: instruction, effect: known, term: registers[Int(first.rawValue)], addend: 0)
-            ]
-        }
-        guard follows, let cache = recovery.cache, let code = cache.code(at: entry), code.extent.entry == entry else {
-            return []
-        }
-        return HelperEffects.of(code, layout, effect).compactMap { helper in
-            guard Int(helper.register.rawValue) < registers.count else { return nil }
-            return NotedCall(
-                instruction: instruction, effect: helper.effect, term: registers[Int(helper.register.rawValue)],
-                addend: helper.addend)
-        }
-    }
-
-    private func result(
-        _ flow: CallFlow, _ code: FunctionCode, _ target: Int,
-        _ values: [Int: [(call: NotedCall, known: Known?)]]
-    ) -> [HeldObject] {
-        func apply(_ instruction: Int, to state: inout HeldState) {
-            for (call, known) in values[instruction] ?? [] {
-                switch (call.effect.action, known) {
-                case (.takes, let known?):
-                    state.entries[known.value] = HeldState.Entry(isCertain: true, calls: [instruction])
-                case (.tries, let known?):
-                    if state.entries[known.value] == nil {
-                        state.entries[known.value] = HeldState.Entry(isCertain: false, calls: [instruction])
-                    }
-                case (.releases, let known?): state.entries[known.value] = nil
-                case (.releases, nil):
-                    // It may have been any of them.
-                    for value in state.entries.keys { state.entries[value]?.isCertain = false }
-                case (_, nil): break
-                }
-            }
-        }
-        guard let state = flow.propagate(HeldState(), apply: apply, join: { $0.join($1) }) else { return [] }
-        return state.entries.compactMap { value, entry in
-            guard let call = entry.calls.max(),
-                let noted = values[call]?.first(where: {
-                    $0.known?.value == value && $0.call.effect.action != .releases
-                })
+    /// What the function of frame `index` holds where it stands. `followingCalls`: functions that are called and are none of
+    /// the table's are looked into as well, one level deep.
+    /// Complexity: for a place of the code that is asked for first, like that of recovering the frame's variables, with
+    /// `followingCalls` times the functions called; for others the values of the objects alone.
+    package func held(inFrame index: Int, followingCalls: Bool = false, _ table: CallEffects) -> [HeldObject] {
+        guard frames.indices.contains(index), let cache = recovery.cache else { return [] }
+        let frame = frames[index]
+        let place = CallEffects.Place(
+            counter: frame.programCounter, isReturnAddress: frame.isReturnAddress, followsCalls: followingCalls)
+        let plan = table.held(place, in: cache) {
+            guard let code = cache.code(at: frame.lookupAddress), let target = code.instruction(of: frame),
+                let flow = CallFlow(
+                    at: target, in: code, throughout: false, followingCalls: followingCalls, table, cache)
             else { return nil }
+            return HeldPlan(flow)
+        }
+        guard let plan, let context = context(index, at: plan.point) else { return [] }
+        return plan.held(values(plan.calls, solver(index), context))
+    }
+
+    /// The frame as seen from a point that another question's flow gave; nil when its stack is not as the point says.
+    func context(_ index: Int, at point: FlowPoint) -> FrameContext? {
+        let outer = context(index)
+        guard outer.code != nil, outer.point != nil else { return nil }
+        let inner = FrameContext(index: index, frame: frames[index], code: outer.code, point: point, cfa: outer.cfa)
+        solver(index).collect(inner, registers: knownRegisters(index))
+        return inner
+    }
+
+    func values(_ calls: [NotedCall], _ solver: TermSolver, _ context: FrameContext) -> [Known?] {
+        calls.map { call in
+            guard var known = solver.evaluate(call.term, context), known.width == 8 else { return nil }
+            known.value &+= call.addend
+            return known
+        }
+    }
+}
+
+extension FunctionCode {
+    /// The instruction at which a frame stands: the call that returns there, or the one that was to run next.
+    func instruction(of frame: Frame) -> Int? {
+        frame.isReturnAddress
+            ? instruction(endingAt: frame.programCounter.rawValue) : instruction(at: frame.programCounter.rawValue)
+    }
+}
+
+/// What the code says about one place: the calls on the way and how the ways lead to them.
+final class HeldPlan: Sendable {
+    let calls: [NotedCall]
+    let point: FlowPoint
+    private let blocks: [CodeBlock]
+    private let target: Int
+    private let goal: Int
+    private let first: Int
+    private let order: [Int]
+    private let relevant: Set<Int>
+    private let byInstruction: [Int: [Int]]
+    /// The calls whose object is no longer the one that they were called with: when a block is entered, when an instruction
+    /// runs.
+    private let lostInBlock: [Int: Set<Int>]
+    private let lostAt: [Int: Set<Int>]
+    private let patterns = Mutex<[[Int32]: [Outcome]]>([:])
+
+    /// A number of `calls`, and whether what it took is held for certain.
+    private struct Outcome {
+        let call: Int
+        let isCertain: Bool
+    }
+
+    private static let mostPatterns = 64
+
+    init(_ flow: CallFlow) {
+        calls = flow.calls
+        point = flow.point
+        blocks = flow.code.blocks
+        target = flow.target
+        goal = flow.goal
+        first = flow.first
+        order = flow.order
+        relevant = flow.relevant
+        byInstruction = Dictionary(grouping: flow.calls.indices) { flow.calls[$0].instruction }
+        var lostInBlock: [Int: Set<Int>] = [:]
+        var lostAt: [Int: Set<Int>] = [:]
+        for (number, call) in flow.calls.enumerated() where !call.effect.isRelease {
+            let places = flow.point.terms.places(in: call.term)
+            for place in places.joins {
+                guard let block = flow.code.instruction(at: place).flatMap({ flow.code.block(of: $0) }) else {
+                    continue
+                }
+                lostInBlock[block, default: []].insert(number)
+            }
+            for place in places.results {
+                if let index = flow.code.instruction(at: place) { lostAt[index, default: []].insert(number) }
+            }
+        }
+        self.lostInBlock = lostInBlock
+        self.lostAt = lostAt
+    }
+
+    /// `values`: the objects of the calls, as far as they are known.
+    func held(_ values: [Known?]) -> [HeldObject] {
+        let pattern = CallPattern.of(calls, values)
+        var outcomes = patterns.withLock { $0[pattern] }
+        if outcomes == nil {
+            let made = follow(pattern)
+            patterns.withLock { known in
+                if known.count >= Self.mostPatterns { known = [:] }
+                known[pattern] = made
+            }
+            outcomes = made
+        }
+        return (outcomes ?? []).compactMap { outcome in
+            guard let known = values[outcome.call] else { return nil }
+            let call = calls[outcome.call]
             return HeldObject(
-                object: VirtualAddress(value), effect: noted.call.effect, call: code.instructions[call].address,
-                isCertain: entry.isCertain, grade: noted.known?.grade ?? .guess)
+                object: VirtualAddress(known.value), effect: call.effect, call: call.address,
+                isCertain: outcome.isCertain, grade: known.grade)
         }.sorted { $0.object < $1.object }
     }
-}
 
-/// The flow of a function up to one instruction, with what registers hold before each direct call on the way.
-private struct CallFlow {
-    let code: FunctionCode
-    let target: Int
-    let goal: Int
-    let first: Int
-    let order: [Int]
-    let relevant: Set<Int>
-    private let states: [Int: [TermID]]
-    let point: FlowPoint
-
-    init?(before target: Int, in code: FunctionCode, layout: RegisterLayout) {
-        guard let goal = code.block(of: target), let entry = code.instruction(at: code.extent.entry.rawValue),
-            let first = code.block(of: entry)
-        else { return nil }
-        let (order, relevant) = FunctionFlow.reachable(code, from: first, to: goal)
-        guard relevant.contains(goal), relevant.contains(first) else { return nil }
-        var transfer = FlowTransfer(layout: layout)
-        guard let entries = FunctionFlow.fixpoint(code, from: first, order, relevant, layout, &transfer) else {
-            return nil
+    private func follow(_ pattern: [Int32]) -> [Outcome] {
+        guard let state = propagate(pattern) else { return [] }
+        return state.entries.values.compactMap { entry in
+            entry.calls.max().map { Outcome(call: $0, isCertain: entry.isCertain) }
         }
-        var states: [Int: [TermID]] = [:]
-        var last: FlowState?
-        for block in order {
-            guard var state = entries[block] else { continue }
-            for index in code.blocks[block].instructions {
-                if block == goal, index == target { last = state }
-                if case .call = code.instructions[index].flow { states[index] = state.registers }
-                transfer.apply(
-                    code.instructions[index], code.operations[index], isTracer: index == code.tracer, to: &state)
-            }
-        }
-        guard let state = last else { return nil }
-        self.code = code
-        self.target = target
-        self.goal = goal
-        self.first = first
-        self.order = order
-        self.relevant = relevant
-        self.states = states
-        point = FlowPoint(
-            terms: transfer.table, state: state, stackOffset: transfer.stackOffset(state),
-            frameOffset: transfer.offset(of: layout.framePointer, state), lowestEscape: transfer.lowestEscape)
     }
 
-    func visitCalls(_ body: (Int, VirtualAddress, [TermID]) -> Void) {
-        for (index, registers) in states {
-            guard case .call(let entry?) = code.instructions[index].flow, index != code.tracer else { continue }
-            body(index, entry, registers)
+    private func apply(_ instruction: Int, _ pattern: [Int32], to state: inout HeldState) {
+        if let numbers = lostAt[instruction] { state.forget(numbers) }
+        for number in byInstruction[instruction] ?? [] {
+            let call = calls[number]
+            let object = pattern[number]
+            switch call.effect.action {
+            case .takes where object >= 0: state.entries[object] = HeldState.Entry(isCertain: true, calls: [number])
+            case .tries where object >= 0:
+                if state.entries[object] == nil {
+                    state.entries[object] = HeldState.Entry(isCertain: false, calls: [number])
+                }
+            case .releases where object >= 0:
+                if call.isCertain { state.entries[object] = nil } else { state.entries[object]?.isCertain = false }
+            case .releases where !call.isInline:
+                // It may have been any of its group.
+                for (key, entry) in state.entries
+                where entry.calls.contains(where: { calls[$0].effect.group == call.effect.group }) {
+                    state.entries[key]?.isCertain = false
+                }
+            default: break
+            }
         }
     }
 
     /// Follows all ways from the entry to the target; nil when no way leads there.
-    func propagate<State>(
-        _ start: State, apply: (Int, inout State) -> Void, join: (inout State, State) -> Bool
-    ) -> State? {
-        var entries: [Int: State] = [first: start]
+    private func propagate(_ pattern: [Int32]) -> HeldState? {
+        var entries: [Int: HeldState] = [first: HeldState()]
         var waiting: Set<Int> = [first]
         var rank: [Int: Int] = [:]
         for (place, block) in order.enumerated() { rank[block] = place }
         // A state only loses certainty and gains calls: this ends. The bound is for damaged code.
-        var steps = code.blocks.count &* 64 &+ 64
+        var steps = blocks.count &* 64 &+ 64
         while let block = waiting.min(by: { rank[$0, default: .max] < rank[$1, default: .max] }), steps > 0 {
             steps -= 1
             waiting.remove(block)
             guard var state = entries[block] else { continue }
-            for index in code.blocks[block].instructions { apply(index, &state) }
-            for next in code.blocks[block].successors where relevant.contains(next) {
+            if let numbers = lostInBlock[block] { state.forget(numbers) }
+            for index in blocks[block].instructions { apply(index, pattern, to: &state) }
+            for next in blocks[block].successors where relevant.contains(next) {
                 if var known = entries[next] {
-                    if join(&known, state) {
+                    if known.join(state) {
                         entries[next] = known
                         waiting.insert(next)
                     }
@@ -248,54 +204,67 @@ private struct CallFlow {
             }
         }
         guard steps > 0, var state = entries[goal] else { return nil }
-        for index in code.blocks[goal].instructions.lowerBound..<target { apply(index, &state) }
+        if let numbers = lostInBlock[goal] { state.forget(numbers) }
+        for index in blocks[goal].instructions.lowerBound..<target { apply(index, pattern, to: &state) }
         return state
     }
 }
 
-/// What a helper takes or gives back for its caller.
-private struct HelperEffects {
-    let effect: CallEffect
-    /// The argument, and what is added to it.
-    let register: RegisterNumber
-    let addend: UInt64
+/// Which calls have the same object.
+enum CallPattern {
+    /// One number for each call: equal for those with equal objects of one group, -1 where the object is not known.
+    static func of(_ calls: [NotedCall], _ values: [Known?]) -> [Int32] {
+        struct Object: Hashable {
+            let value: UInt64
+            let group: String
+        }
+        var numbers: [Object: Int32] = [:]
+        return zip(calls, values).map { call, known in
+            guard let known else { return -1 }
+            let object = Object(value: known.value, group: call.effect.group)
+            let number = numbers[object] ?? Int32(clamping: numbers.count)
+            numbers[object] = number
+            return number
+        }
+    }
+}
 
-    /// Helpers are short; a long function that takes a lock gives it back.
-    private static let mostInstructions = 400
+/// What is held, by the number of the object.
+private struct HeldState: Equatable {
+    struct Entry: Equatable {
+        var isCertain: Bool
+        var calls: Set<Int>
+    }
+    var entries: [Int32: Entry] = [:]
 
-    /// What `code` takes and does not give back anywhere, or gives back and does not take.
-    static func of(
-        _ code: FunctionCode, _ layout: RegisterLayout, _ effect: (VirtualAddress) -> CallEffect?
-    ) -> [HelperEffects] {
-        guard code.instructions.count <= mostInstructions else { return [] }
-        var places: [(Int, CallEffect)] = []
-        for (index, instruction) in code.instructions.enumerated() {
-            if case .call(let target?) = instruction.flow, let known = effect(target) { places.append((index, known)) }
-        }
-        for exit in code.exits {
-            if let target = exit.target, let known = effect(target) { places.append((exit.instruction, known)) }
-        }
-        guard !places.isEmpty, places.count <= 8, let first = layout.arguments.first else { return [] }
-        var found: [HelperEffects] = []
-        for (index, known) in places {
-            guard let point = FunctionFlow.point(before: index, in: code, layout: layout) else { continue }
-            var term = point.state.registers[Int(first.rawValue)]
-            var addend: UInt64 = 0
-            if case .add(let inner, let value) = point.terms[term] { (term, addend) = (inner, value) }
-            guard case .entry(let register) = point.terms[term] else { continue }
-            found.append(HelperEffects(effect: known, register: register, addend: addend))
-        }
-        return found.filter { one in
-            !found.contains {
-                $0.register == one.register && $0.addend == one.addend
-                    && ($0.effect.action == .releases) != (one.effect.action == .releases)
+    /// Returns whether anything changed.
+    mutating func join(_ other: HeldState) -> Bool {
+        var changed = false
+        for (object, entry) in other.entries {
+            guard let own = entries[object] else {
+                entries[object] = Entry(isCertain: false, calls: entry.calls)
+                changed = true
+                continue
             }
-        }.map { one in
-            // Whether it takes it depends on what else it was given.
-            guard one.effect.action == .takes, places.count > 1 || code.blocks.count > 2 else { return one }
-            return HelperEffects(
-                effect: CallEffect(.tries, group: one.effect.group, isShared: one.effect.isShared),
-                register: one.register, addend: one.addend)
+            let joined = Entry(
+                isCertain: own.isCertain && entry.isCertain, calls: own.calls.union(entry.calls))
+            if joined != own {
+                entries[object] = joined
+                changed = true
+            }
+        }
+        for (object, entry) in entries where entry.isCertain && other.entries[object] == nil {
+            entries[object]?.isCertain = false
+            changed = true
+        }
+        return changed
+    }
+
+    /// What these calls took is held on, but it is no longer known what it is.
+    mutating func forget(_ numbers: Set<Int>) {
+        for (object, entry) in entries where !entry.calls.isDisjoint(with: numbers) {
+            let rest = entry.calls.subtracting(numbers)
+            entries[object] = rest.isEmpty ? nil : Entry(isCertain: false, calls: rest)
         }
     }
 }

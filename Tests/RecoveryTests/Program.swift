@@ -96,7 +96,7 @@ struct Rows: UnwindSource {
 /// A stack over these words, from a task that was switched out at `counter`.
 func recovered(
     _ program: Program, _ rows: Rows, counter: UInt64, words: [UInt64], registers: [RegisterNumber: UInt64] = [:],
-    memory: [UInt64: UInt64] = [:], sources: [any FrameSource] = []
+    memory: [UInt64: UInt64] = [:], sources: [any FrameSource] = [], isReturnAddress: Bool = true
 ) -> StackRecovery {
     let base: UInt64 = 0x8000
     var builder = PhysicalMemoryBuilder()
@@ -108,7 +108,7 @@ func recovered(
     first[X86_64.rip] = counter
     first[X86_64.rsp] = base
     for (number, value) in registers { first[number] = value }
-    let stack = unwinder.unwind(from: first, isReturnAddress: true)
+    let stack = unwinder.unwind(from: first, isReturnAddress: isReturnAddress)
     return ValueRecovery(machine: X86_64(), space: space, sources: sources, layout: program).stack(stack)
 }
 

@@ -24,11 +24,11 @@ package struct Acquisition: Sendable {
 /// Knows the kernel's functions that take and release locks.
 struct HeldLocks {
     private let kernel: LinuxKernel
-    private let effects: [VirtualAddress: CallEffect]
+    private let effects: CallEffects
 
     init(_ kernel: LinuxKernel) {
         self.kernel = kernel
-        var effects: [VirtualAddress: CallEffect] = [:]
+        var effects: [VirtualAddress: [CallEffect]] = [:]
         for lockClass in LockClass.all {
             let calls = lockClass.calls
             let rows: [(action: CallEffect.Action, isShared: Bool, names: [String])] = [
@@ -38,13 +38,13 @@ struct HeldLocks {
             for row in rows {
                 for name in row.names {
                     for symbol in kernel.model.symbols.symbols(named: name) where symbol.module == nil {
-                        effects[symbol.address] = CallEffect(
-                            row.action, group: lockClass.name, isShared: row.isShared)
+                        effects[symbol.address, default: []].append(
+                            CallEffect(row.action, group: lockClass.name, isShared: row.isShared))
                     }
                 }
             }
         }
-        self.effects = effects
+        self.effects = CallEffects(effects)
     }
 
     /// The locks taken and not released by the functions on a stack, innermost first. `followingCalls`: by helpers that
@@ -58,7 +58,7 @@ struct HeldLocks {
             // Whom it switched to gave the run queue's lock back.
             let name = SpinFunctions.name(stack.stack.frames[index], kernel)
             if stack.origin == .switchedOut, name == "__schedule" { continue }
-            for held in recovered.held(inFrame: index, followingCalls: followingCalls, effect: { effects[$0] }) {
+            for held in recovered.held(inFrame: index, followingCalls: followingCalls, effects) {
                 found.append(
                     Acquisition(
                         lock: held.object, group: held.effect.group, isShared: held.effect.isShared, call: held.call,
