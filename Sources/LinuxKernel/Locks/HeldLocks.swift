@@ -37,6 +37,9 @@ struct HeldLocks {
         let recovered = kernel.recover(stack)
         var found: [Acquisition] = []
         for index in stack.stack.frames.indices {
+            // Whom it switched to gave the run queue's lock back.
+            let name = SpinFunctions.name(stack.stack.frames[index], kernel)
+            if stack.origin == .switchedOut, name == "__schedule" { continue }
             for held in recovered.held(inFrame: index, followingCalls: followingCalls, effects) {
                 found.append(
                     Acquisition(

@@ -21,6 +21,11 @@ package struct LockClass: Sendable {
     /// The C type at its address; nil for what has none.
     package let typeName: String?
     package let nature: Nature
+    /// Whoever has it does not sleep: he runs on a CPU, or something is wrong.
+    let holdersRun: Bool
+    /// The lock beside it that its writers take as well: by the group of the functions, and where it lies when the lock is
+    /// the first member of a structure.
+    let writersLock: (group: String, type: String, member: String)?
     /// The kernel's functions that take it and give it back.
     let calls: LockCalls
     /// What functions that only wait for it begin with: who waits is the one that called them.
@@ -33,7 +38,8 @@ package struct LockClass: Sendable {
     let obliged: @Sendable (LinuxKernel, VirtualAddress) -> [Holder]
 
     init(
-        _ name: String, type typeName: String? = nil, _ nature: Nature, calls: LockCalls = LockCalls(),
+        _ name: String, type typeName: String? = nil, _ nature: Nature, holdersRun: Bool = false,
+        writersLock: (group: String, type: String, member: String)? = nil, calls: LockCalls = LockCalls(),
         machinery: [String] = [], read: @escaping @Sendable (LockFields) -> LockState = { _ in LockState() },
         recognise: @escaping @Sendable (WaiterSite) -> WaitedFor? = { _ in nil },
         obliged: @escaping @Sendable (LinuxKernel, VirtualAddress) -> [Holder] = { _, _ in [] }
@@ -41,6 +47,8 @@ package struct LockClass: Sendable {
         self.name = name
         self.typeName = typeName
         self.nature = nature
+        self.holdersRun = holdersRun
+        self.writersLock = writersLock
         self.calls = calls
         self.machinery = machinery
         self.read = read

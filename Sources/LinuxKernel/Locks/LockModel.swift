@@ -135,6 +135,7 @@ package final class LockModel {
     }
 
     private func findPlace(of wait: Wait) -> String? {
+        if let place = wait.place { return held.place(place) }
         guard let stack = try? stacks.stack(of: wait.task) else { return nil }
         for frame in stack.stack.frames where frame.isReturnAddress {
             let name = kernel.model.symbols.symbol(covering: frame.lookupAddress)?.name ?? ""
@@ -178,7 +179,7 @@ package final class LockModel {
             ]
         case .gone(let task): return [Holder(task: task, isGone: true, grade: .exact, because: "owner word")]
         case .readers(let count): return inferred(lockClass, address, count: count, shared: true)
-        case .somebody: return inferred(lockClass, address, count: 1, shared: nil)
+        case .somebody: return inferred(lockClass, address, count: 1, shared: false)
         case .unknown: return lockClass.nature == .lock ? inferred(lockClass, address, count: nil, shared: nil) : []
         case .free: return []
         }
@@ -205,24 +206,58 @@ package final class LockModel {
     private func inferred(_ lockClass: LockClass, _ address: VirtualAddress, count: UInt64?, shared: Bool?) -> [Holder]
     {
         var found: [(task: VirtualAddress, match: Acquisition)] = []
-        for task in byAddress.values {
-            let matches = held(by: task).filter {
-                $0.lock == address && $0.group == lockClass.name && (shared == nil || $0.isShared == shared)
+        var seen: Set<VirtualAddress> = []
+        let beside = writersLock(lockClass, address)
+        func look(at tasks: some Sequence<Task>) {
+            for task in tasks where seen.insert(task.address).inserted {
+                let matches = held(by: task).filter {
+                    $0.lock == address && $0.group == lockClass.name && (shared == nil || $0.isShared == shared)
+                        || beside != nil && $0.lock == beside && $0.group == lockClass.writersLock?.group
+                }
+                guard let match = matches.first(where: { $0.isCertain }) ?? matches.first else { continue }
+                found.append((task.address, match))
             }
-            guard let match = matches.first(where: { $0.isCertain }) ?? matches.first else { continue }
-            found.append((task.address, match))
         }
+        func isExplained() -> Bool { count.map { UInt64(found.count { $0.match.isCertain }) == $0 } ?? false }
+        if lockClass.holdersRun { look(at: running) }
+        if !lockClass.holdersRun || !isExplained() { look(at: byAddress.values) }
+        if found.isEmpty, lockClass.holdersRun { return leftBehind(lockClass) }
         found.sort { $0.task < $1.task }
         let certain = found.count { $0.match.isCertain }
-        let isChecked = count.map { UInt64(certain) == $0 } ?? false
+        let isChecked = isExplained()
         let isTooMany = count.map { UInt64(certain) > $0 } ?? false
         return found.compactMap { task, match in
             if isChecked, !match.isCertain { return nil }
-            let because = "took it and has not given it back"
+            let because =
+                match.group == lockClass.name
+                ? "took it and has not given it back" : "has the lock that its writers take"
             return Holder(
                 task: task, isShared: match.isShared,
                 grade: isChecked ? .checked : match.isCertain && !isTooMany ? .derived : .possible,
                 because: isChecked && shared == true ? "\(because); all \(certain) found" : because, acquisition: match)
+        }
+    }
+
+    private func writersLock(_ lockClass: LockClass, _ address: VirtualAddress) -> VirtualAddress? {
+        guard let known = lockClass.writersLock,
+            let type = (try? kernel.model.types.lookup(.structure, known.type)).flatMap({ $0 }),
+            let offset = (try? kernel.model.types.offset(ofPath: known.member, in: type)).flatMap({ $0 })
+        else { return nil }
+        return address.advanced(by: offset)
+    }
+
+    /// The tasks on CPUs.
+    private var running: [Task] { kernel.cpus.cpus.compactMap { try? $0.current } }
+
+    /// Of a lock that somebody has and no function on a stack took: the task that went back to user mode with a lock, as
+    /// its CPU's count says, when there is one alone and it has one lock alone.
+    private func leftBehind(_ lockClass: LockClass) -> [Holder] {
+        guard lockClass != .seqcount else { return [] }
+        let tasks = PreemptCount.leftInUserMode(kernel)
+        return tasks.map { found in
+            Holder(
+                task: found.task.address, grade: tasks.count == 1 && found.count == 1 ? .checked : .possible,
+                because: "is in user mode with preempt_count \(found.count), and no function on a stack took it")
         }
     }
 }

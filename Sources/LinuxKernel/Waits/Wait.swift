@@ -34,6 +34,8 @@ package struct Wait: Sendable {
     package let since: UInt64?
     /// Who has or has to do what is waited for, where the wait itself tells.
     package let holder: Holder?
+    /// Where the function stands that wants it; nil: the innermost one that is none of the scheduler and of locks.
+    var place: VirtualAddress?
 }
 
 /// What a waiter was recognised as waiting for.
@@ -58,7 +60,7 @@ protocol WaitSource: SendableMetatype {
 
 /// The ways to see that tasks wait, the surest first.
 enum WaitSources {
-    static let all: [any WaitSource.Type] = [PIWaits.self, StackWaiters.self, WriterWaits.self]
+    static let all: [any WaitSource.Type] = [PIWaits.self, StackWaiters.self, WriterWaits.self, SpinWaits.self]
 }
 
 /// What all sources share, read once for a kernel.

@@ -1,0 +1,151 @@
+// Loops that do nothing but read one word of memory until it changes: what a frame that stands in one waits for.
+//
+// Such a loop is short, calls nothing, writes no memory, and holds an instruction that tells the processor that it waits
+// (`pause`, `yield`, `wfe`). The word that it reads is found by the registers that its address is made of, which the loop
+// itself leaves alone.
+
+package import Bytes
+internal import DebugModel
+internal import Machine
+internal import Unwind
+
+/// A word that a loop waits for.
+package struct PolledWord: Sendable, Equatable {
+    package let address: VirtualAddress
+    /// In bytes.
+    package let size: Int
+    /// The instructions of the loop, in the order of their addresses.
+    package let loop: [VirtualAddress]
+    /// The bits that the loop looks at, where it looks at constant ones.
+    package let mask: UInt64?
+    /// Code outside of the loop reads the word again and compares it with a register: what a reader does that wants to know
+    /// whether what it read in between is of one time.
+    package let isComparedLater: Bool
+}
+
+extension StackRecovery {
+    /// The word for which the code of frame `index` waits in a loop; nil when it stands in no such loop. Only a frame that
+    /// was interrupted or runs can stand in one: a return address lies behind a call.
+    package func polledWord(inFrame index: Int) -> PolledWord? {
+        guard frames.indices.contains(index), !frames[index].isReturnAddress, let code = context(index).code,
+            let here = code.instruction(at: frames[index].programCounter.rawValue),
+            let loop = SpinLoop(around: here, in: code)
+        else { return nil }
+        let known = knownRegisters(index)
+        func value(_ part: RegisterPart?) -> UInt64? {
+            guard let part else { return 0 }
+            guard part.width == 8, !loop.written.contains(part.number) else { return nil }
+            return known[part.number].flatMap { $0.width == 8 ? $0.value : nil }
+        }
+        let place: VirtualAddress
+        if let absolute = loop.word.absolute {
+            place = absolute
+        } else {
+            guard loop.word.base != nil || loop.word.index != nil, let base = value(loop.word.base),
+                let scaled = value(loop.word.index)
+            else { return nil }
+            place = VirtualAddress(
+                base &+ scaled &* UInt64(loop.word.scale) &+ UInt64(bitPattern: loop.word.displacement))
+        }
+        return PolledWord(
+            address: place, size: loop.size, loop: loop.instructions.map { code.instructions[$0].address },
+            mask: loop.mask(code), isComparedLater: loop.isComparedLater(code))
+    }
+}
+
+/// The shortest way from an instruction back to itself on which nothing is done but read one word.
+private struct SpinLoop {
+    let instructions: [Int]
+    let word: MemoryOperand
+    let size: Int
+    let written: RegisterSet
+
+    // A loop of a lock has three to ten instructions; the ways that are tried stay few.
+    private static let mostBlocks = 6
+    private static let mostInstructions = 24
+    private static let mostWays = 256
+    private static let waiting: Set<String> = ["pause", "yield", "wfe"]
+
+    init?(around instruction: Int, in code: FunctionCode) {
+        guard let home = code.block(of: instruction) else { return nil }
+        var best: SpinLoop?
+        var ways = 0
+        var stack: [[Int]] = [[home]]
+        while let path = stack.popLast(), ways < Self.mostWays {
+            ways += 1
+            guard let last = path.last else { continue }
+            for next in code.blocks[last].successors {
+                if next == home {
+                    guard let made = SpinLoop(path, code) else { continue }
+                    if best.map({ $0.instructions.count > made.instructions.count }) ?? true { best = made }
+                } else if path.count < Self.mostBlocks, !path.contains(next) {
+                    stack.append(path + [next])
+                }
+            }
+        }
+        guard let best else { return nil }
+        self = best
+    }
+
+    private init?(_ blocks: [Int], _ code: FunctionCode) {
+        var instructions: [Int] = []
+        var words: [MemoryOperand: Int] = [:]
+        var written = RegisterSet()
+        var waits = false
+        for block in blocks {
+            for index in code.blocks[block].instructions {
+                instructions.append(index)
+                guard instructions.count <= Self.mostInstructions else { return nil }
+                let instruction = code.instructions[index]
+                switch instruction.flow {
+                case .next, .jump, .branch: break
+                case .call, .return, .trap, .halt: return nil
+                }
+                if Self.waiting.contains(instruction.opcode.name) { waits = true }
+                written.formUnion(instruction.writtenRegisters)
+                for operand in instruction.operands {
+                    guard case .memory(let memory) = operand.value else { continue }
+                    if operand.access.contains(.write) { return nil }
+                    if operand.access.contains(.read) { words[memory] = Int(operand.size) }
+                }
+            }
+        }
+        guard waits, words.count == 1, let (word, size) = words.first, word.segment == nil else { return nil }
+        self.instructions = instructions.sorted()
+        self.word = word
+        self.size = size
+        self.written = written
+    }
+
+    func mask(_ code: FunctionCode) -> UInt64? {
+        for index in instructions {
+            let instruction = code.instructions[index]
+            guard instruction.opcode.name == "test" || instruction.opcode.name == "and" else { continue }
+            for operand in instruction.operands {
+                if case .immediate(let bits) = operand.value { return UInt64(bitPattern: bits) }
+            }
+        }
+        return nil
+    }
+
+    func isComparedLater(_ code: FunctionCode) -> Bool {
+        let own = Set(instructions)
+        for (index, instruction) in code.instructions.enumerated() where !own.contains(index) {
+            guard instruction.operands.contains(where: { $0.value == .memory(word) && $0.access == .read }) else {
+                continue
+            }
+            if instruction.opcode.name == "cmp" { return true }
+            guard instruction.opcode.name == "mov", case .register(let part)? = instruction.operands.first?.value else {
+                continue
+            }
+            for next in code.instructions[(index + 1)...].prefix(4) where next.opcode.name == "cmp" {
+                let registers = next.operands.compactMap { operand -> RegisterNumber? in
+                    if case .register(let part) = operand.value { return part.number }
+                    return nil
+                }
+                if registers.count == 2, registers.contains(part.number) { return true }
+            }
+        }
+        return false
+    }
+}
