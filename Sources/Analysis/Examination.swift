@@ -79,8 +79,7 @@ package struct Examination: Sendable {
                 lines.append("\(fault.rule), \(fault.confidence.rawValue): \(fault.summary)")
             }
             if faults.count > 1 {
-                let others = faults.dropFirst().map { "\($0.rule), \($0.confidence.rawValue)" }
-                lines.append("also: " + others.prefix(6).joined(separator: "; ") + (others.count > 6 ? "; ..." : ""))
+                lines.append("also: " + Self.counted(faults.dropFirst()).joined(separator: "; "))
             }
         case .nothingWrong:
             lines.append("nothing wrong found; looked for: " + answered.map(\.rule).joined(separator: ", "))
@@ -91,6 +90,20 @@ package struct Examination: Sendable {
             lines.append("cannot tell: " + undecided.map { "\($0.rule) (\($0.why))" }.joined(separator: "; "))
         }
         return lines
+    }
+
+    /// What there is more of, each kind once: `deadlock, certain (3)`.
+    private static func counted(_ findings: some Sequence<Finding>) -> [String] {
+        var counts: [(text: String, count: Int)] = []
+        for finding in findings {
+            let text = "\(finding.rule), \(finding.confidence.rawValue)"
+            if let place = counts.firstIndex(where: { $0.text == text }) {
+                counts[place].count += 1
+            } else {
+                counts.append((text, 1))
+            }
+        }
+        return counts.map { $0.count == 1 ? $0.text : "\($0.text) (\($0.count))" }
     }
 
     private var findings: [Finding] {

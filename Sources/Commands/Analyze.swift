@@ -100,7 +100,7 @@ struct VerdictPage {
 
     var verdict: Record {
         let first = examination.faults.first
-        var lines = ["VERDICT"] + examination.headline.map { "  \($0)" }
+        var lines = ["VERDICT"] + examination.headline.flatMap { Self.wrapped($0, "  ") }
         if let first {
             lines += Self.part("who", first.parties) + Self.part("when", first.chronology)
             lines += Self.part("against it", first.contradictions) + Self.part("not read", first.unread)
@@ -126,10 +126,27 @@ struct VerdictPage {
         var lines: [String] = []
         for (index, text) in texts.prefix(shown).enumerated() {
             let head = index == 0 ? "\(title):" : ""
-            lines.append("  \(head)" + String(repeating: " ", count: max(12 - head.count, 1)) + text)
+            let indent = "  \(head)" + String(repeating: " ", count: max(12 - head.count, 1))
+            lines += wrapped(text, indent)
         }
         if texts.count > shown { lines.append("              and \(texts.count - shown) more, below") }
         return lines
+    }
+
+    /// A sentence on lines of at most 120 columns, the later ones further in. Words are never cut.
+    static func wrapped(_ text: String, _ indent: String) -> [String] {
+        let deeper = String(repeating: " ", count: indent.count + 4)
+        var lines: [String] = []
+        var line = indent
+        for word in text.split(separator: " ", omittingEmptySubsequences: false) {
+            if line.count > deeper.count, line.count + 1 + word.count > 120 {
+                lines.append(line)
+                line = deeper
+            }
+            if line.last.map({ $0 != " " }) == true { line += " " }
+            line += word
+        }
+        return lines + [line]
     }
 
     /// Each finding, followed by its evidence.
@@ -143,12 +160,13 @@ struct VerdictPage {
     private func record(_ finding: Finding, number: Int) -> Record {
         func list(_ texts: [String]) -> FieldValue { .list(texts.map { .text($0) }) }
         func lines(_ title: String, _ texts: [String]) -> [String] {
-            texts.isEmpty ? [] : ["   \(title):"] + texts.map { "     \($0)" }
+            texts.isEmpty ? [] : ["   \(title):"] + texts.flatMap { Self.wrapped($0, "     ") }
         }
         let sort = finding.isFault ? "finding" : "observation"
-        var block = [
-            "", "\(number). \(finding.rule) (\(sort), \(finding.confidence.rawValue))", "   \(finding.summary)",
-        ]
+        var block =
+            [
+                "", "\(number). \(finding.rule) (\(sort), \(finding.confidence.rawValue))",
+            ] + Self.wrapped(finding.summary, "   ")
         block += lines("who", finding.parties) + lines("when", finding.chronology)
         block += lines("against it", finding.contradictions) + lines("not read", finding.unread)
         if !finding.evidence.isEmpty { block.append("   evidence:") }

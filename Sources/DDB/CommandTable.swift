@@ -38,7 +38,7 @@ extension Command {
         ]
 
     private static let allLocks = ["locks"]
-    private static let chains = ["blockers", "waits"]
+    private static let chains = ["waits"]
 
     private static let locks: [Command] =
         [

@@ -45,6 +45,13 @@ struct RealDumpTests {
         }
     }
 
+    @Test func chainsSayWhereTheyClose() throws {
+        let lines = try session().lines("show allchains")
+        let starts = lines.filter { !$0.hasPrefix(" ") }.compactMap { $0.split(separator: " ").first }
+        #expect(starts == ["ruby", "ruby-copy", "rm", "stat-ioctl"])
+        #expect(lines.count { $0.hasSuffix("and that closes the circle") } == 4)
+    }
+
     /// The stacks as /proc/PID/stack had them in the guest; the kernel leaves the scheduler's own frames out there.
     @Test(arguments: [
         (

@@ -70,7 +70,9 @@ struct LockTests {
         #expect(try findings("nlmgc-hang.kdump").map(\.isFault) == [true])
     }
 
-    @Test("Who sleeps for no time with a lock that others want is named although the kernel would wait longer, as possible")
+    @Test(
+        "Who sleeps for no time with a lock that others want is named although the kernel would wait longer, as possible"
+    )
     func stuck() throws {
         let kept = try #require(try findings("holder-waits.kdump").first)
         #expect(kept.rule == "blocked")

@@ -24,22 +24,22 @@ private struct NoFiles: SymbolFiles {
 }
 
 private enum Real {
-    private static let known = Mutex<LinuxKernel?>(nil)
+    private static let known = Mutex<[String: LinuxKernel]>([:])
 
     /// The dump of a kernel that died in nlm_gc; every clone has it.
-    static func kernel() throws -> LinuxKernel {
-        if let kernel = known.withLock({ $0 }) { return kernel }
-        let dump = try Dump.open(paths: [try RealDumps.path("nlmgc-panic.kdump")])
+    static func kernel(_ name: String = "nlmgc-panic.kdump") throws -> LinuxKernel {
+        if let kernel = known.withLock({ $0[name] }) { return kernel }
+        let dump = try Dump.open(paths: [try RealDumps.path(name)])
         let specimen = Specimen(memory: dump.memory, facts: dump.facts, files: NoFiles())
         let kernel = try LinuxKernel(opening: specimen, journal: Journal())
-        known.withLock { $0 = kernel }
+        known.withLock { $0[name] = kernel }
         return kernel
     }
 
-    static func run(_ lines: String...) throws -> [String] {
+    static func run(_ lines: String..., on name: String = "nlmgc-panic.kdump") throws -> [String] {
         let dialect = MDB()
         let context = Context(
-            kernel: try kernel(), catalog: Catalog([Commands.all, LinuxCommands.all], walks: LinuxWalks.all),
+            kernel: try kernel(name), catalog: Catalog([Commands.all, LinuxCommands.all], walks: LinuxWalks.all),
             gaps: Gaps(), journal: Journal(),
             session: SessionState(dialects: [dialect], dialect: "mdb", allowsShell: true))
         let outlet = Collector()
@@ -52,6 +52,20 @@ private enum Real {
 
 @Suite(.enabled(if: RealDumps.have("nlmgc-panic.kdump"), "\(RealDumps.comment)"))
 struct RealDumpTests {
+    @Test(.enabled(if: RealDumps.have("abba.kdump"), "\(RealDumps.comment)"))
+    func locksHaveTheNamesThatTheyHaveElsewhere() throws {
+        let mutex = try Real.run("ffff888000457ad0::mutex", on: "abba.kdump")
+        #expect(mutex.count == 4)
+        #expect(mutex[0].hasPrefix("mutex 0xffff888000457ad0") && mutex[0].hasSuffix(": held"))
+        #expect(mutex[1].contains("ruby-copy (47) [owner word]"))
+        #expect(mutex[2].hasPrefix("  waited for  by ruby (45) in abba_file_write_iter"))
+        #expect(try Real.run("ffff888000457b88::rwlock", on: "abba.kdump").first?.hasPrefix("rwsem") == true)
+        #expect(try Real.run("ffff888000457ad0::wchaninfo", on: "abba.kdump") == mutex)
+        #expect(try Real.run("::wchaninfo", on: "abba.kdump").count == 8)
+        let held = try Real.run("ffff8880008a2b00::findlocks", on: "abba.kdump")
+        #expect(held.first?.hasPrefix("ruby (45) holds rwsem 0xffff888000457b88") == true)
+    }
+
     @Test func statusNamesTheKernelAndItsDeath() throws {
         let lines = try Real.run("::status")
         #expect(lines.count == 4)

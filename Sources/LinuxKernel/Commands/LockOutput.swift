@@ -30,7 +30,7 @@ struct LockOutput {
             lines.append("  explained   \(holders.count { $0.grade < .possible }) of \(count) readers")
         }
         for wait in waiters {
-            let mode = wait.mode == .wait ? "" : " to \(wait.mode.rawValue)"
+            let mode = lockClass.isShared ? " to \(wait.mode.rawValue)" : ""
             let place = model.place(of: wait).map { " in \($0)" } ?? ""
             lines.append("  waited for  by \(model.title(wait.task.address))\(mode)\(place), \(since(wait))")
         }

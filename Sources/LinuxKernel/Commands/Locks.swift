@@ -38,8 +38,8 @@ package struct LockStage: Stage {
     package static let manual = Manual(
         name: "lock", synopsis: "ADDRESS [CLASS]", summary: "one lock: its state, who holds it, who waits for it",
         text: """
-            CLASS is mutex, rwsem, semaphore, rt_mutex or percpu_rwsem. Without it the class is that which the lock's \
-            waiters tell.
+            CLASS is mutex, rwsem, spinlock, semaphore or another of the names that `locks` and `waits` show. Without it the \
+            class is that which the lock's waiters tell, or the type of the variable that is named.
             """,
         examples: [.init("lock uts_sem rwsem", "a lock by its symbol")], section: .tasks)
     private let words: [String]
@@ -60,6 +60,9 @@ package struct LockStage: Stage {
                 throw UsageError("lock: \(Escaping.text(words[1])) is no class of locks")
             }
             lockClass = named
+        }
+        if lockClass == nil, let type = (try? context.target.evaluate(words[0]))?.typeName {
+            lockClass = LockClass.all.first { $0.typeName.map { "struct \($0)" == type } ?? false }
         }
         guard let lockClass else {
             throw CommandError("lock: nobody waits for \(address), and nothing else says what it is: name its class")

@@ -35,13 +35,14 @@ package struct Lock: Sendable {
     init(_ lockClass: LockClass, _ address: VirtualAddress, _ kernel: LinuxKernel, isTask: (VirtualAddress) -> Bool) {
         self.lockClass = lockClass
         self.address = address
+        let typeName = lockClass.typeName(in: kernel)
         let state = withoutActuallyEscaping(isTask) { isTask in
             lockClass.read(
-                LockFields(kernel: kernel, typeName: lockClass.typeName, address: address, isTask: isTask))
+                LockFields(kernel: kernel, typeName: typeName, address: address, isTask: isTask))
         }
         owner = state.owner
         word = state.word.map { word in
-            ("print -x ((struct \(lockClass.typeName ?? "")*)0x\(hex(address.rawValue)))->\(word.path)", word.value)
+            ("print -x ((struct \(typeName ?? "")*)0x\(hex(address.rawValue)))->\(word.path)", word.value)
         }
         self.state = state.text
     }

@@ -20,6 +20,8 @@ package struct LockClass: Sendable {
     package let name: String
     /// The C type at its address; nil for what has none.
     package let typeName: String?
+    /// What older kernels call it.
+    private let formerTypeName: String?
     package let nature: Nature
     /// Whoever has it does not sleep: he runs on a CPU, or something is wrong.
     let holdersRun: Bool
@@ -38,7 +40,8 @@ package struct LockClass: Sendable {
     let obliged: @Sendable (LinuxKernel, VirtualAddress) -> [Holder]
 
     init(
-        _ name: String, type typeName: String? = nil, _ nature: Nature, holdersRun: Bool = false,
+        _ name: String, type typeName: String? = nil, formerly formerTypeName: String? = nil, _ nature: Nature,
+        holdersRun: Bool = false,
         writersLock: (group: String, type: String, member: String)? = nil, calls: LockCalls = LockCalls(),
         machinery: [String] = [], read: @escaping @Sendable (LockFields) -> LockState = { _ in LockState() },
         recognise: @escaping @Sendable (WaiterSite) -> WaitedFor? = { _ in nil },
@@ -46,6 +49,7 @@ package struct LockClass: Sendable {
     ) {
         self.name = name
         self.typeName = typeName
+        self.formerTypeName = formerTypeName
         self.nature = nature
         self.holdersRun = holdersRun
         self.writersLock = writersLock
@@ -54,6 +58,16 @@ package struct LockClass: Sendable {
         self.read = read
         self.recognise = recognise
         self.obliged = obliged
+    }
+
+    /// Several may have it at once, to read.
+    var isShared: Bool { !calls.takesShared.isEmpty }
+
+    /// The C type at its address as this kernel calls it.
+    func typeName(in kernel: LinuxKernel) -> String? {
+        guard let typeName, let formerTypeName else { return typeName }
+        let isKnown = ((try? kernel.model.types.lookup(.structure, typeName)) ?? nil) != nil
+        return isKnown ? typeName : formerTypeName
     }
 
     /// The kind that is called so; nil when there is none.

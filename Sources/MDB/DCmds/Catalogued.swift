@@ -8,12 +8,19 @@ struct CataloguedDCmd: DCmd {
     static let page = Page("::command", summary: "a command of this debugger")
     private let type: any Stage.Type
     private let words: [Argument]
+    private let trailing: [String]
+    /// Runs when there is no address.
+    private let alone: (any Stage.Type)?
 
     init(_ arguments: [Argument]) throws { throw UsageError("only the catalog makes these") }
 
-    init(_ type: any Stage.Type, _ words: [Argument]) throws {
+    init(
+        _ type: any Stage.Type, _ words: [Argument], trailing: [String] = [], alone: (any Stage.Type)? = nil
+    ) throws {
         self.type = type
         self.words = words
+        self.trailing = trailing
+        self.alone = alone
         // Options that do not exist are told before anything runs.
         let texts = words.map { word -> String in
             if case .text(let text) = word { return text }
@@ -28,7 +35,8 @@ struct CataloguedDCmd: DCmd {
 
     func run(_ call: Call) throws {
         var texts = try words.map { try call.text($0) }
-        if call.hasAddress { texts.append("0x" + hex(call.address)) }
+        if call.hasAddress { texts += ["0x" + hex(call.address)] + trailing }
+        let type = call.hasAddress ? type : alone ?? type
         // An expression is given as typed: quoted words would be another one.
         let text = type.manual.takesExpression ? texts.joined(separator: " ") : Self.joined(texts)
         let stage = try type.init(Arguments(texts, text: text, manual: type.manual))
@@ -37,9 +45,25 @@ struct CataloguedDCmd: DCmd {
 }
 
 /// mdb's names for what other commands of this debugger answer.
-enum Counterparts {
-    static let all: [String: String] = [
-        "thread": "ps", "threadlist": "ps", "kmem_cache": "slabs", "kmastat": "slabs", "modinfo": "mod",
-        "modctl": "mod", "system": "sys",
+struct Counterpart {
+    let command: String
+    /// Words behind dot.
+    let trailing: [String]
+    /// The command when no address is given; nil: the same.
+    let alone: String?
+
+    private init(_ command: String, _ trailing: [String] = [], alone: String? = nil) {
+        self.command = command
+        self.trailing = trailing
+        self.alone = alone
+    }
+
+    /// Linux's mutex and rw_semaphore are what a kmutex_t and a krwlock_t are elsewhere; a wait channel is a lock or a queue.
+    static let all: [String: Counterpart] = [
+        "thread": Counterpart("ps"), "threadlist": Counterpart("ps"), "kmem_cache": Counterpart("slabs"),
+        "kmastat": Counterpart("slabs"), "modinfo": Counterpart("mod"), "modctl": Counterpart("mod"),
+        "system": Counterpart("sys"), "mutex": Counterpart("lock", ["mutex"], alone: "locks"),
+        "rwlock": Counterpart("lock", ["rwsem"], alone: "locks"), "wchaninfo": Counterpart("lock", alone: "locks"),
+        "findlocks": Counterpart("held"),
     ]
 }

@@ -86,7 +86,7 @@ enum DCmds {
         default: return
         }
         guard byName[name] == nil, Foreign.reason(name) == nil,
-            Counterparts.all[name].map({ catalog[$0] != nil }) != true
+            Counterpart.all[name].map({ catalog[$0.command] != nil }) != true
         else { return }
         if case .dcmd = token, catalog[name] != nil { return }
         let mark = name.hasPrefix("$") || name.hasPrefix(":") ? "" : "::"
@@ -111,8 +111,9 @@ enum DCmds {
             if !name.hasPrefix("$"), !name.hasPrefix(":"), let stage = catalog[name] {
                 return try CataloguedDCmd(stage, arguments)
             }
-            if let other = Counterparts.all[name], let stage = catalog[other] {
-                return try CataloguedDCmd(stage, arguments)
+            if let other = Counterpart.all[name], let stage = catalog[other.command] {
+                return try CataloguedDCmd(
+                    stage, arguments, trailing: other.trailing, alone: other.alone.flatMap { catalog[$0] })
             }
             if let reason = Foreign.reason(name) { return ForeignDCmd(name, reason: reason) }
             throw UsageError("invalid command '\(Escaping.text(name))': unknown dcmd name")

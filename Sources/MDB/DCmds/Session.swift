@@ -281,8 +281,8 @@ struct DcmdsDCmd: DCmd {
         for stage in call.context.catalog.stages where !own.contains(stage.manual.name) {
             rows.append((stage.manual.name, stage.manual.summary))
         }
-        for (name, other) in Counterparts.all {
-            guard let stage = call.context.catalog[other], call.context.catalog[name] == nil else { continue }
+        for (name, other) in Counterpart.all {
+            guard let stage = call.context.catalog[other.command], call.context.catalog[name] == nil else { continue }
             rows.append((name, stage.manual.summary))
         }
         for row in rows.sorted(by: { $0 < $1 }) { try call.out.write(line: Listing.line(row.0, row.1)) }

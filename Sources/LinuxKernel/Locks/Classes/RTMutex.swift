@@ -2,7 +2,8 @@
 
 extension LockClass {
     package static let rtMutex = LockClass(
-        "rt_mutex", type: "rt_mutex_base", .lock,
+        // struct rt_mutex until 5.14 (830e6acc8a1c).
+        "rt_mutex", type: "rt_mutex_base", formerly: "rt_mutex", .lock,
         calls: LockCalls(
             takes: [
                 "rt_mutex_lock", "rt_mutex_lock_interruptible", "rt_mutex_lock_killable", "rt_mutex_lock_nested",
