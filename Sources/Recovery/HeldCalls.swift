@@ -164,7 +164,7 @@ final class HeldPlan: Sendable {
                 if state.entries[object] == nil {
                     state.entries[object] = HeldState.Entry(isCertain: false, calls: [number])
                 }
-            case .releases where object >= 0:
+            case .releases where object >= 0, .signals where object >= 0:
                 if call.isCertain { state.entries[object] = nil } else { state.entries[object]?.isCertain = false }
             case .releases where !call.isInline:
                 // It may have been any of its group.

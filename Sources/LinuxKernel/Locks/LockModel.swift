@@ -197,7 +197,18 @@ package final class LockModel {
         return duties.map { duty in
             Holder(
                 task: duty.task, relation: .obliged, grade: duty.isCertain && certain == 1 ? .derived : .possible,
-                because: "has yet to signal it in \(held.place(duty.call))")
+                because: "has yet to signal it in \(held.place(duty.call))",
+                acquisition: taken(lockClass, address, by: duty.task))
+        }
+    }
+
+    /// Where a task took what nobody is recorded to own: a bit, a folio.
+    private func taken(_ lockClass: LockClass, _ address: VirtualAddress, by task: VirtualAddress) -> Acquisition? {
+        guard !lockClass.calls.takes.isEmpty, let task = byAddress[task], let stack = try? stacks.stack(of: task) else {
+            return nil
+        }
+        return held.held(by: stack, followingCalls: false, obligations.effects).first {
+            $0.lock == address && $0.group == lockClass.name
         }
     }
 

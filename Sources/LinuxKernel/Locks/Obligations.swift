@@ -28,7 +28,7 @@ final class Obligations {
 
     private let kernel: LinuxKernel
     private let stacks: TaskStacks
-    private let effects: CallEffects
+    let effects: CallEffects
     private var duties: [Object: [Duty]]?
 
     init(_ kernel: LinuxKernel, _ stacks: TaskStacks) {
