@@ -16,6 +16,17 @@ struct NotedCall: Sendable {
     let isCertain: Bool
     /// An instruction of the function itself, not a call: it only means something when the object is one of the others'.
     let isInline: Bool
+    /// How many places before this one the same call stands with the term that this is one of the values of; 0 for the
+    /// call itself. It counts when that term is not known.
+    var alternative = 0
+
+    /// The same call with another object, which it may have had.
+    fileprivate func with(_ term: TermID, _ addend: UInt64, alternative: Int) -> NotedCall {
+        NotedCall(
+            instruction: instruction, address: address,
+            effect: CallEffect(.tries, group: effect.group, isShared: effect.isShared), term: term,
+            addend: self.addend &+ addend, isCertain: false, isInline: isInline, alternative: alternative)
+    }
 }
 
 /// The flow of a function that was followed: to one place, or through all of it.
@@ -80,10 +91,49 @@ struct CallFlow {
         self.first = first
         self.order = order
         self.relevant = relevant
-        calls = notes.sorted { $0.instruction < $1.instruction }
+        calls = Self.withAlternatives(notes.sorted { $0.instruction < $1.instruction }, transfer.table)
         point = FlowPoint(
             terms: transfer.table, state: state, stackOffset: transfer.stackOffset(state),
             frameOffset: transfer.offset(of: layout.framePointer, state), lowestEscape: transfer.lowestEscape)
+    }
+}
+
+extension CallFlow {
+    /// Calls that take an object of which several are possible are told with each of them as well.
+    private static func withAlternatives(_ notes: [NotedCall], _ terms: TermTable) -> [NotedCall] {
+        var calls: [NotedCall] = []
+        for note in notes {
+            calls.append(note)
+            guard !note.effect.isRelease else { continue }
+            for (number, one) in terms.alternatives(of: note.term).enumerated() {
+                calls.append(note.with(one.term, one.addend, alternative: number + 1))
+            }
+        }
+        return calls
+    }
+}
+
+extension TermTable {
+    private static let mostFollowed = 12
+
+    /// The terms that a joined term, or one with something added, may be; none when it is something else.
+    fileprivate func alternatives(of id: TermID) -> [(term: TermID, addend: UInt64)] {
+        var found: [(TermID, UInt64)] = []
+        var joins: Set<TermID> = []
+        var waiting: [(term: TermID, addend: UInt64)] = [(id, 0)]
+        var left = Self.mostFollowed
+        while let (term, addend) = waiting.popLast(), left > 0 {
+            left -= 1
+            switch self[term] {
+            case .add(let inner, let more): waiting.append((inner, addend &+ more))
+            case .joined where joins.insert(term).inserted:
+                waiting += (alternatives[term] ?? []).map { ($0, addend) }
+            case .joined, .result: break
+            default: found.append((term, addend))
+            }
+        }
+        // Nothing was joined when a single value was only added to.
+        return found.count < 2 ? [] : found
     }
 }
 

@@ -56,11 +56,18 @@ extension StackRecovery {
     }
 
     func values(_ calls: [NotedCall], _ solver: TermSolver, _ context: FrameContext) -> [Known?] {
-        calls.map { call in
-            guard var known = solver.evaluate(call.term, context), known.width == 8 else { return nil }
+        var values: [Known?] = []
+        for (index, call) in calls.enumerated() {
+            // When it is known what a term is, it does not matter what it might be.
+            let isMeant = call.alternative == 0 || index >= call.alternative && values[index - call.alternative] == nil
+            guard isMeant, var known = solver.evaluate(call.term, context), known.width == 8 else {
+                values.append(nil)
+                continue
+            }
             known.value &+= call.addend
-            return known
+            values.append(known)
         }
+        return values
     }
 }
 

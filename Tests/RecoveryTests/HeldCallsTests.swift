@@ -127,6 +127,18 @@ struct HeldCallsTests {
         #expect(stack([saveRBX, .call(attempt), .here, restore]).holds() == [Seen(0x4000, false)])
     }
 
+    @Test("of a lock that may be one of two each may be held; of one that is known only that one")
+    func alternatives() {
+        // test %eax,%eax; je over lea 0x8(%rdi),%rdi
+        let either: [Piece] = [test, .skip(0x74, 4), .bytes([0x48, 0x8d, 0x7f, 0x08])]
+        #expect(
+            stack([saveRBX] + either + [.call(take), .here, restore]).holds()
+                == [Seen(0x4000, false), Seen(0x4008, false)])
+        // mov %rdi,%rbx: what it was is kept
+        let kept: Piece = .bytes([0x48, 0x89, 0xfb])
+        #expect(stack([saveRBX] + either + [kept, .call(take), .here, restore]).holds() == [Seen(0x4000, true)])
+    }
+
     @Test("a release of something that is not known takes the certainty, of its own group only") func unknownRelease() {
         // mov (%rax),%rdi with rax unknown
         let other: Piece = .bytes([0x48, 0x8b, 0x38])
