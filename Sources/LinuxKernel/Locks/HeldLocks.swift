@@ -24,7 +24,7 @@ package struct Acquisition: Sendable {
 /// Knows the kernel's functions that take and release locks.
 struct HeldLocks {
     private let kernel: LinuxKernel
-    private let effects: CallEffects
+    let effects: CallEffects
 
     init(_ kernel: LinuxKernel) {
         self.kernel = kernel
