@@ -18,7 +18,14 @@ package struct CallEffect: Sendable, Equatable {
         /// Tells those who wait for it that they may go on.
         case signals
     }
+    /// How a function that may fail to take says by its result that it did not.
+    package enum Result: Sendable, Equatable {
+        case none
+        case zeroIsFailure
+        case zeroIsSuccess
+    }
     package let action: Action
+    package let result: Result
     /// What is taken and given back by functions of one group.
     package let group: String
     /// Several may have it at once.
@@ -30,13 +37,21 @@ package struct CallEffect: Sendable, Equatable {
     package let addend: UInt64
 
     package init(
-        _ action: Action, group: String, isShared: Bool = false, argument: Int = 0, addend: UInt64 = 0
+        _ action: Action, group: String, isShared: Bool = false, argument: Int = 0, addend: UInt64 = 0,
+        result: Result = .none
     ) {
         self.action = action
+        self.result = result
         self.group = group
         self.isShared = isShared
         self.argument = argument
         self.addend = addend
+    }
+
+    /// The same of a function with another kind of result.
+    package func with(_ result: Result) -> CallEffect {
+        CallEffect(
+            action, group: group, isShared: isShared, argument: argument, addend: addend, result: result)
     }
 
     /// Whether the effect gives back what others take, and not the other way round.
@@ -228,6 +243,9 @@ struct HelperEffect: Sendable, Equatable {
         // Whether it takes it depends on what else it was given.
         if !isCertain, made.action == .takes {
             made = CallEffect(.tries, group: made.group, isShared: made.isShared)
+        } else {
+            // What a helper returns is its own matter.
+            made = made.with(.none)
         }
         return HelperEffect(effect: made, register: register, addend: addend, isCertain: isCertain)
     }

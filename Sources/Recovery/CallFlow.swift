@@ -4,6 +4,14 @@ internal import Bytes
 internal import DebugModel
 internal import Machine
 
+/// Where a function goes on that has looked at the result of a call.
+struct BranchOutcome: Sendable {
+    /// A number among the flow's calls.
+    let call: Int
+    let succeeded: Int
+    let failed: Int
+}
+
 /// Something that a function does on its way, with the object as a term.
 struct NotedCall: Sendable {
     let instruction: Int
@@ -16,6 +24,17 @@ struct NotedCall: Sendable {
     let isCertain: Bool
     /// An instruction of the function itself, not a call: it only means something when the object is one of the others'.
     let isInline: Bool
+    /// How many places before this one the same call stands with the term that this is one of the values of; 0 for the
+    /// call itself. It counts when that term is not known.
+    var alternative = 0
+
+    /// The same call with another object, which it may have had.
+    fileprivate func with(_ term: TermID, _ addend: UInt64, alternative: Int) -> NotedCall {
+        NotedCall(
+            instruction: instruction, address: address,
+            effect: CallEffect(.tries, group: effect.group, isShared: effect.isShared), term: term,
+            addend: self.addend &+ addend, isCertain: false, isInline: isInline, alternative: alternative)
+    }
 }
 
 /// The flow of a function that was followed: to one place, or through all of it.
@@ -29,6 +48,8 @@ struct CallFlow {
     let relevant: Set<Int>
     let point: FlowPoint
     let calls: [NotedCall]
+    /// What branches say of calls that may fail, by the block that ends with the branch.
+    let outcomes: [Int: BranchOutcome]
 
     /// `throughout`: all ways of the function; else those that lead to `target`. Nil when none leads there, when it took
     /// too long, or when no call of interest is in it: that is looked at before anything is followed.
@@ -49,11 +70,15 @@ struct CallFlow {
             return nil
         }
         var notes: [NotedCall] = []
+        var tests: [Int: (register: TermID, zero: Int, other: Int)] = [:]
         var last: FlowState?
         for block in order {
             guard var state = entries[block] else { continue }
             for index in code.blocks[block].instructions {
                 if block == goal, index == target { last = state }
+                if let test = code.zeroTest(index, in: block) {
+                    tests[block] = (state.registers[test.register], test.zero, test.other)
+                }
                 if let wanted = interest.calls[index] {
                     for one in wanted {
                         notes.append(one.noted(index, code, state))
@@ -80,10 +105,71 @@ struct CallFlow {
         self.first = first
         self.order = order
         self.relevant = relevant
-        calls = notes.sorted { $0.instruction < $1.instruction }
+        let calls = Self.withAlternatives(notes.sorted { $0.instruction < $1.instruction }, transfer.table)
+        self.calls = calls
+        outcomes = Self.outcomes(tests, calls, transfer.table)
         point = FlowPoint(
             terms: transfer.table, state: state, stackOffset: transfer.stackOffset(state),
             frameOffset: transfer.offset(of: layout.framePointer, state), lowestEscape: transfer.lowestEscape)
+    }
+}
+
+extension CallFlow {
+    /// The branches that depend on the result of a call that takes something or fails.
+    private static func outcomes(
+        _ tests: [Int: (register: TermID, zero: Int, other: Int)], _ calls: [NotedCall], _ terms: TermTable
+    ) -> [Int: BranchOutcome] {
+        var byPlace: [UInt64: Int] = [:]
+        for (number, call) in calls.enumerated() where call.effect.result != .none && call.alternative == 0 {
+            byPlace[call.address.rawValue] = number
+        }
+        guard !byPlace.isEmpty else { return [:] }
+        return tests.compactMapValues { test in
+            var term = test.register
+            if case .low(let whole, _) = terms[term] { term = whole }
+            // The result is in the first register of all.
+            guard case .result(let place, 0) = terms[term], let number = byPlace[place] else { return nil }
+            return calls[number].effect.result == .zeroIsFailure
+                ? BranchOutcome(call: number, succeeded: test.other, failed: test.zero)
+                : BranchOutcome(call: number, succeeded: test.zero, failed: test.other)
+        }
+    }
+
+    /// Calls that take an object of which several are possible are told with each of them as well.
+    private static func withAlternatives(_ notes: [NotedCall], _ terms: TermTable) -> [NotedCall] {
+        var calls: [NotedCall] = []
+        for note in notes {
+            calls.append(note)
+            guard !note.effect.isRelease else { continue }
+            for (number, one) in terms.alternatives(of: note.term).enumerated() {
+                calls.append(note.with(one.term, one.addend, alternative: number + 1))
+            }
+        }
+        return calls
+    }
+}
+
+extension TermTable {
+    private static let mostFollowed = 12
+
+    /// The terms that a joined term, or one with something added, may be; none when it is something else.
+    fileprivate func alternatives(of id: TermID) -> [(term: TermID, addend: UInt64)] {
+        var found: [(TermID, UInt64)] = []
+        var joins: Set<TermID> = []
+        var waiting: [(term: TermID, addend: UInt64)] = [(id, 0)]
+        var left = Self.mostFollowed
+        while let (term, addend) = waiting.popLast(), left > 0 {
+            left -= 1
+            switch self[term] {
+            case .add(let inner, let more): waiting.append((inner, addend &+ more))
+            case .joined where joins.insert(term).inserted:
+                waiting += (alternatives[term] ?? []).map { ($0, addend) }
+            case .joined, .result: break
+            default: found.append((term, addend))
+            }
+        }
+        // Nothing was joined when a single value was only added to.
+        return found.count < 2 ? [] : found
     }
 }
 
@@ -199,5 +285,31 @@ extension TermTable {
             }
         }
         return places
+    }
+}
+
+extension FunctionCode {
+    /// The register that instruction `index` compares with zero, right before the block ends with a branch by that, and the
+    /// blocks to which the branch leads; nil when it is nothing of the kind.
+    fileprivate func zeroTest(_ index: Int, in block: Int) -> (register: Int, zero: Int, other: Int)? {
+        let last = blocks[block].instructions.upperBound - 1
+        guard index == last - 1, case .branch(let target?) = instructions[last].flow,
+            instructions[index].operands.count == 2,
+            case .register(let part) = instructions[index].operands[0].value, !part.isHighByte,
+            Int(part.number.rawValue) < FlowState.registerCount
+        else { return nil }
+        switch (instructions[index].opcode.name, instructions[index].operands[1].value) {
+        case ("test", .register(part)), ("cmp", .immediate(0)): break
+        default: return nil
+        }
+        guard let taken = instruction(at: target.rawValue).flatMap({ self.block(of: $0) }),
+            last + 1 < instructions.count,
+            let next = self.block(of: last + 1), taken != next
+        else { return nil }
+        switch instructions[last].opcode.name {
+        case "je": return (Int(part.number.rawValue), taken, next)
+        case "jne": return (Int(part.number.rawValue), next, taken)
+        default: return nil
+        }
     }
 }

@@ -94,7 +94,7 @@ final class AheadPlan: Sendable {
             return nil
         }
         let all = Reach(code, from: start, avoiding: [])
-        let calls = flow.calls.filter { all.contains($0.instruction) }
+        let calls = flow.calls.filter { all.contains($0.instruction) && $0.alternative == 0 }
         guard !calls.isEmpty, calls.count <= Self.mostSteps else { return nil }
         var steps: [Step] = []
         for call in calls {

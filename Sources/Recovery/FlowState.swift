@@ -39,6 +39,8 @@ struct FlowState: Sendable, Equatable {
         var changed = false
         for index in registers.indices where registers[index] != other.registers[index] {
             let joined = table.make(.joined(place: place, location: Int64(index)))
+            table.note(registers[index], asAlternativeOf: joined)
+            table.note(other.registers[index], asAlternativeOf: joined)
             if registers[index] != joined {
                 registers[index] = joined
                 changed = true

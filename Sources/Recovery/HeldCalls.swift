@@ -56,11 +56,18 @@ extension StackRecovery {
     }
 
     func values(_ calls: [NotedCall], _ solver: TermSolver, _ context: FrameContext) -> [Known?] {
-        calls.map { call in
-            guard var known = solver.evaluate(call.term, context), known.width == 8 else { return nil }
+        var values: [Known?] = []
+        for (index, call) in calls.enumerated() {
+            // When it is known what a term is, it does not matter what it might be.
+            let isMeant = call.alternative == 0 || index >= call.alternative && values[index - call.alternative] == nil
+            guard isMeant, var known = solver.evaluate(call.term, context), known.width == 8 else {
+                values.append(nil)
+                continue
+            }
             known.value &+= call.addend
-            return known
+            values.append(known)
         }
+        return values
     }
 }
 
@@ -87,10 +94,11 @@ final class HeldPlan: Sendable {
     /// runs.
     private let lostInBlock: [Int: Set<Int>]
     private let lostAt: [Int: Set<Int>]
-    private let patterns = Mutex<[[Int32]: [Outcome]]>([:])
+    private let outcomes: [Int: BranchOutcome]
+    private let patterns = Mutex<[[Int32]: [Taken]]>([:])
 
     /// A number of `calls`, and whether what it took is held for certain.
-    private struct Outcome {
+    private struct Taken {
         let call: Int
         let isCertain: Bool
     }
@@ -106,6 +114,7 @@ final class HeldPlan: Sendable {
         first = flow.first
         order = flow.order
         relevant = flow.relevant
+        outcomes = flow.outcomes
         byInstruction = Dictionary(grouping: flow.calls.indices) { flow.calls[$0].instruction }
         var lostInBlock: [Int: Set<Int>] = [:]
         var lostAt: [Int: Set<Int>] = [:]
@@ -146,10 +155,10 @@ final class HeldPlan: Sendable {
         }.sorted { $0.object < $1.object }
     }
 
-    private func follow(_ pattern: [Int32]) -> [Outcome] {
+    private func follow(_ pattern: [Int32]) -> [Taken] {
         guard let state = propagate(pattern) else { return [] }
         return state.entries.values.compactMap { entry in
-            entry.calls.max().map { Outcome(call: $0, isCertain: entry.isCertain) }
+            entry.calls.max().map { Taken(call: $0, isCertain: entry.isCertain) }
         }
     }
 
@@ -164,7 +173,7 @@ final class HeldPlan: Sendable {
                 if state.entries[object] == nil {
                     state.entries[object] = HeldState.Entry(isCertain: false, calls: [number])
                 }
-            case .releases where object >= 0:
+            case .releases where object >= 0, .signals where object >= 0:
                 if call.isCertain { state.entries[object] = nil } else { state.entries[object]?.isCertain = false }
             case .releases where !call.isInline:
                 // It may have been any of its group.
@@ -191,7 +200,10 @@ final class HeldPlan: Sendable {
             guard var state = entries[block] else { continue }
             if let numbers = lostInBlock[block] { state.forget(numbers) }
             for index in blocks[block].instructions { apply(index, pattern, to: &state) }
+            let all = state
             for next in blocks[block].successors where relevant.contains(next) {
+                state = all
+                if let outcome = outcomes[block] { state.learn(outcome, at: next, pattern) }
                 if var known = entries[next] {
                     if known.join(state) {
                         entries[next] = known
@@ -258,6 +270,14 @@ private struct HeldState: Equatable {
             changed = true
         }
         return changed
+    }
+
+    /// What the way into a block says of a call that may have failed.
+    mutating func learn(_ outcome: BranchOutcome, at block: Int, _ pattern: [Int32]) {
+        let object = pattern[outcome.call]
+        guard let entry = entries[object], entry.calls == [outcome.call] else { return }
+        if block == outcome.succeeded { entries[object]?.isCertain = true }
+        if block == outcome.failed { entries[object] = nil }
     }
 
     /// What these calls took is held on, but it is no longer known what it is.

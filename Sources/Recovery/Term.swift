@@ -56,6 +56,18 @@ enum TermOperator: UInt8, Hashable, Sendable {
 struct TermTable: Sendable {
     private(set) var terms: [Term] = []
     private var numbers: [Term: TermID] = [:]
+    /// What a joined term may be, as far as few values are.
+    private(set) var alternatives: [TermID: [TermID]] = [:]
+
+    private static let mostAlternatives = 4
+
+    /// Notes that `joined` is `term` on some way. The latest are kept: earlier ones may be of an unfinished analysis.
+    mutating func note(_ term: TermID, asAlternativeOf joined: TermID) {
+        guard term != joined, alternatives[joined]?.contains(term) != true else { return }
+        var known = alternatives[joined] ?? []
+        if known.count >= Self.mostAlternatives { known.removeFirst() }
+        alternatives[joined] = known + [term]
+    }
 
     subscript(id: TermID) -> Term {
         id >= 0 && Int(id) < terms.count ? terms[Int(id)] : .result(place: .max, location: Int64(id))

@@ -19,12 +19,14 @@ private let takeSpin: UInt64 = 0x110600
 private let takeRead: UInt64 = 0x110700
 private let wakeBit: UInt64 = 0x110800
 private let waitBit: UInt64 = 0x110900
+private let interruptible: UInt64 = 0x110a00
 
 private func table() -> CallEffects {
     CallEffects(
         [
             VirtualAddress(take): [CallEffect(.takes, group: "lock")],
-            VirtualAddress(attempt): [CallEffect(.tries, group: "lock")],
+            VirtualAddress(attempt): [CallEffect(.tries, group: "lock", result: .zeroIsFailure)],
+            VirtualAddress(interruptible): [CallEffect(.takes, group: "lock", result: .zeroIsSuccess)],
             VirtualAddress(release): [CallEffect(.releases, group: "lock")],
             VirtualAddress(complete): [CallEffect(.signals, group: "completion")],
             VirtualAddress(wakeMember): [
@@ -125,6 +127,35 @@ struct HeldCallsTests {
         #expect(
             stack([saveRBX, test, .skip(0x74, 5), .call(take), .here, restore]).holds() == [Seen(0x4000, false)])
         #expect(stack([saveRBX, .call(attempt), .here, restore]).holds() == [Seen(0x4000, false)])
+    }
+
+    @Test("what a call that may fail took is held behind the branch that says so, and not behind the other")
+    func branch() {
+        // je, jne over the call that sleeps and the end: xor %eax,%eax; pop; ret
+        let end: [Piece] = [.bytes([0x31, 0xc0]), restore]
+        func where_(_ call: UInt64, _ jump: UInt8) -> [Seen] {
+            stack([saveRBX, .call(call), test, .skip(jump, 9), .here] + end + [.bytes([0x90])] + end).holds()
+        }
+        #expect(where_(attempt, 0x74) == [Seen(0x4000, true)])
+        #expect(where_(attempt, 0x75).isEmpty)
+        #expect(where_(interruptible, 0x75) == [Seen(0x4000, true)])
+        #expect(where_(interruptible, 0x74).isEmpty)
+        // Tried, and where that failed waited for: mov %rbx,%rdi; call take.
+        #expect(
+            stack([saveRBX, .call(attempt), test, .skip(0x75, 8), passRBX, .call(take), .here, restore]).holds()
+                == [Seen(0x4000, true)])
+    }
+
+    @Test("of a lock that may be one of two each may be held; of one that is known only that one")
+    func alternatives() {
+        // test %eax,%eax; je over lea 0x8(%rdi),%rdi
+        let either: [Piece] = [test, .skip(0x74, 4), .bytes([0x48, 0x8d, 0x7f, 0x08])]
+        #expect(
+            stack([saveRBX] + either + [.call(take), .here, restore]).holds()
+                == [Seen(0x4000, false), Seen(0x4008, false)])
+        // mov %rdi,%rbx: what it was is kept
+        let kept: Piece = .bytes([0x48, 0x89, 0xfb])
+        #expect(stack([saveRBX] + either + [kept, .call(take), .here, restore]).holds() == [Seen(0x4000, true)])
     }
 
     @Test("a release of something that is not known takes the certainty, of its own group only") func unknownRelease() {

@@ -24,7 +24,7 @@ package struct Acquisition: Sendable {
 /// Knows the kernel's functions that take and release locks.
 struct HeldLocks {
     private let kernel: LinuxKernel
-    private let effects: CallEffects
+    let effects: CallEffects
 
     init(_ kernel: LinuxKernel) {
         self.kernel = kernel
@@ -32,15 +32,15 @@ struct HeldLocks {
     }
 
     /// The locks taken and not released by the functions on a stack, innermost first. `followingCalls`: by helpers that
-    /// these called as well, which costs more.
-    func held(by stack: TaskStack, followingCalls: Bool) -> [Acquisition] {
+    /// these called as well, which costs more. `others`: of another table than that of locks.
+    func held(by stack: TaskStack, followingCalls: Bool, _ others: CallEffects? = nil) -> [Acquisition] {
         let recovered = kernel.recover(stack)
         var found: [Acquisition] = []
         for index in stack.stack.frames.indices {
             // Whom it switched to gave the run queue's lock back.
             let name = SpinFunctions.name(stack.stack.frames[index], kernel)
             if stack.origin == .switchedOut, name == "__schedule" { continue }
-            for held in recovered.held(inFrame: index, followingCalls: followingCalls, effects) {
+            for held in recovered.held(inFrame: index, followingCalls: followingCalls, others ?? effects) {
                 found.append(
                     Acquisition(
                         lock: held.object, group: held.effect.group, isShared: held.effect.isShared, call: held.call,

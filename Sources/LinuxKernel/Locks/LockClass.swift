@@ -89,6 +89,8 @@ struct LockCalls: Sendable {
     /// They say by their result whether they have it.
     var tries: [String] = []
     var triesShared: [String] = []
+    /// They take it in what they are given, or fail.
+    var helpers: [LockHelper] = []
     var releases: [String] = []
     /// They tell those who wait.
     var signals: [LockSignal] = []

@@ -31,6 +31,15 @@ struct LockInline: Sendable {
     var member: String?
 }
 
+/// A function that takes the lock in what it is given, or fails.
+struct LockHelper: Sendable {
+    let name: String
+    /// What its first argument points to, and the lock's member of it.
+    let type: String
+    let member: String
+    let isShared: Bool
+}
+
 /// Makes the tables of one kernel.
 struct LockEffects {
     private let model: Target
@@ -50,6 +59,11 @@ struct LockEffects {
     private func table(_ classes: [LockClass], signals: Bool) -> CallEffects {
         var effects: [VirtualAddress: [CallEffect]] = [:]
         var inline: [InlineEffect: [CallEffect]] = [:]
+        func add(_ effect: CallEffect, _ name: String) {
+            // A symbol may be told by more than one table.
+            let places = Set(model.symbols.symbols(named: name).filter { $0.module == nil }.map(\.address))
+            for place in places { effects[place, default: []].append(effect) }
+        }
         for lockClass in classes {
             let calls = lockClass.calls
             var rows: [(effect: CallEffect, names: [String])] = [
@@ -69,11 +83,14 @@ struct LockEffects {
                 rows.append((CallEffect(.releases, group: lockClass.name), calls.releases))
             }
             for (effect, names) in rows {
-                for name in names {
-                    for symbol in model.symbols.symbols(named: name) where symbol.module == nil {
-                        effects[symbol.address, default: []].append(effect)
-                    }
-                }
+                for name in names { add(effect.with(Self.result(of: name, effect)), name) }
+            }
+            for helper in calls.helpers {
+                guard let offset = model.offset(of: helper.member, in: helper.type) else { continue }
+                add(
+                    CallEffect(
+                        .tries, group: lockClass.name, isShared: helper.isShared, addend: offset,
+                        result: .zeroIsFailure), helper.name)
             }
             for one in calls.inline {
                 guard let offset = offset(one.member, lockClass) else { continue }
@@ -82,6 +99,14 @@ struct LockEffects {
             }
         }
         return CallEffects(effects, inline: inline)
+    }
+
+    /// Attempts say whether they took it; what can be interrupted returns an error when it was.
+    private static func result(of name: String, _ effect: CallEffect) -> CallEffect.Result {
+        if effect.action == .releases || effect.action == .signals { return .none }
+        let returnsError = ["_interruptible", "_killable", "_timeout"].contains { name.contains($0) }
+        if returnsError || name == "down_trylock" || name == "ww_mutex_lock" { return .zeroIsSuccess }
+        return effect.action == .tries ? .zeroIsFailure : .none
     }
 
     /// Where a member lies in the class' type; nil when this kernel's type has no such member.

@@ -19,6 +19,8 @@ package final class LockModel {
     private let held: HeldLocks
     private let names: LockNames
     private let obligations: Obligations
+    /// Who has yet to give back what.
+    private let releases: Obligations
     private var locks: [VirtualAddress: Lock] = [:]
     private var holderLists: [VirtualAddress: [Holder]] = [:]
     private var acquisitions: [VirtualAddress: [Acquisition]] = [:]
@@ -71,7 +73,8 @@ package final class LockModel {
         lockOrder = order
         held = HeldLocks(kernel)
         names = LockNames(kernel, tasks)
-        obligations = Obligations(kernel, stacks)
+        obligations = Obligations(kernel, stacks, LockEffects(kernel).signalling())
+        releases = Obligations(kernel, stacks, held.effects)
     }
 
     /// The task with that structure; nil when it is none any more.
@@ -157,6 +160,7 @@ package final class LockModel {
     package func holders(_ lockClass: LockClass, _ address: VirtualAddress) -> [Holder] {
         if let known = holderLists[address] { return known }
         var made = findHolders(lockClass, address)
+        if lockClass.nature == .lock, !lockClass.holdersRun { made = withReleases(made, lockClass, address) }
         if made.isEmpty, lock(lockClass, address).owner != .free { made = findObliged(lockClass, address) }
         holderLists[address] = made
         return made
@@ -185,6 +189,34 @@ package final class LockModel {
         }
     }
 
+    /// Of a lock with more holders than were seen to take it: those who have yet to give it back, in a function that does not
+    /// take it before. Who takes it need not be on the stack any more; who gives it back has it.
+    private func withReleases(
+        _ seen: [Holder], _ lockClass: LockClass, _ address: VirtualAddress
+    ) -> [Holder] {
+        let count: UInt64
+        switch lock(lockClass, address).owner {
+        case .readers(let readers): count = readers
+        case .somebody: count = 1
+        default: return seen
+        }
+        let sure = seen.filter { $0.grade < .possible }
+        guard UInt64(sure.count) < count else { return seen }
+        let known = Set(sure.map(\.task))
+        let duties = releases.duties(lockClass, address, among: Array(byAddress.values)).filter {
+            waitOf[$0.task]?.lock != address && !known.contains($0.task)
+        }
+        let isAll = UInt64(sure.count + duties.count) == count
+        let found = duties.map { duty in
+            let acquisition = seen.first { $0.task == duty.task }?.acquisition
+            return Holder(
+                task: duty.task, isShared: seen.first?.isShared ?? false, grade: isAll ? .derived : .possible,
+                because: "has yet to give it back in \(held.place(duty.call))", acquisition: acquisition)
+        }
+        let told = Set(found.map(\.task))
+        return sure + found + seen.filter { $0.grade >= .possible && !told.contains($0.task) && !isAll }
+    }
+
     /// Who has to end the wait, of what nobody is known to hold. Of several who may, none has to: they are only possible. Who
     /// waits for the same himself has to be woken first.
     private func findObliged(_ lockClass: LockClass, _ address: VirtualAddress) -> [Holder] {
@@ -197,7 +229,18 @@ package final class LockModel {
         return duties.map { duty in
             Holder(
                 task: duty.task, relation: .obliged, grade: duty.isCertain && certain == 1 ? .derived : .possible,
-                because: "has yet to signal it in \(held.place(duty.call))")
+                because: "has yet to signal it in \(held.place(duty.call))",
+                acquisition: taken(lockClass, address, by: duty.task))
+        }
+    }
+
+    /// Where a task took what nobody is recorded to own: a bit, a folio.
+    private func taken(_ lockClass: LockClass, _ address: VirtualAddress, by task: VirtualAddress) -> Acquisition? {
+        guard !lockClass.calls.takes.isEmpty, let task = byAddress[task], let stack = try? stacks.stack(of: task) else {
+            return nil
+        }
+        return held.held(by: stack, followingCalls: false, obligations.effects).first {
+            $0.lock == address && $0.group == lockClass.name
         }
     }
 

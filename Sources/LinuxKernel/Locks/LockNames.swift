@@ -25,6 +25,7 @@ struct LockNames {
     /// `inode->i_rwsem of fire.js`, `catalogue_sem [hangs]`, `in kmalloc-512+0x50`, an offset within the object; nil when nothing is known.
     func name(_ lockClass: LockClass, _ address: VirtualAddress) -> String? {
         if lockClass == .rwsem, let name = inode(address) ?? memory(address) { return name }
+        if lockClass == .percpuRWSem, let lock = FileSystemLock(kernel, address) { return lock.name }
         let symbols = kernel.model.symbols
         if let symbol = symbols.symbol(covering: address), symbol.kind != .absolute, symbol.kind != .perCPU {
             return symbols.describe(address)

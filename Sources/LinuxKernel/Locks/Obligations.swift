@@ -15,7 +15,7 @@ struct Duty {
     let task: VirtualAddress
     /// On every way to the function's end.
     let isCertain: Bool
-    /// What is called, and where: "complete in done_completer at locks.c:254".
+    /// The call by which it does.
     let call: VirtualAddress
 }
 
@@ -28,13 +28,13 @@ final class Obligations {
 
     private let kernel: LinuxKernel
     private let stacks: TaskStacks
-    private let effects: CallEffects
+    let effects: CallEffects
     private var duties: [Object: [Duty]]?
 
-    init(_ kernel: LinuxKernel, _ stacks: TaskStacks) {
+    init(_ kernel: LinuxKernel, _ stacks: TaskStacks, _ effects: CallEffects) {
         self.kernel = kernel
         self.stacks = stacks
-        effects = LockEffects(kernel).signalling()
+        self.effects = effects
     }
 
     /// Those of `tasks` that will signal the object, the certain ones first; one for each task.

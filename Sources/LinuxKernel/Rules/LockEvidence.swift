@@ -16,6 +16,9 @@ struct LockEvidence {
         return steps.prefix(Self.most).flatMap { of($0) }.filter { seen.insert("\($0.claim) \($0.reproduce)").inserted }
     }
 
+    /// That tasks wait, as far as a finding is readable.
+    func waiting(_ waits: [Wait]) -> [Evidence] { waits.prefix(Self.most).map { waiting($0) } }
+
     private func name(_ wait: Wait) -> String { model.name(wait.lockClass, wait.lock) }
 
     private func of(_ step: WaitStep) -> [Evidence] {

@@ -33,6 +33,7 @@ struct LockFindings {
                 findings.append(blocked(blocker, with: Array(group.dropFirst())))
             }
         }
+        findings += FrozenFindings(model: model, limit: limit).all()
         return findings.sorted { ($1.isFault ? 1 : 0) < ($0.isFault ? 1 : 0) }
     }
 

@@ -13,6 +13,9 @@ extension LockClass {
                 "down_read_killable_nested", "down_read_non_owner",
             ],
             tries: ["down_write_trylock"], triesShared: ["down_read_trylock"],
+            helpers: [
+                LockHelper(name: "lock_mm_and_find_vma", type: "mm_struct", member: "mmap_lock", isShared: true)
+            ],
             releases: ["up_write", "up_read", "up_read_non_owner"]),
         machinery: ["rwsem_down", "down_read", "down_write", "__down_read", "__down_write"],
         read: { fields in
