@@ -28,7 +28,8 @@ struct LinuxWaitGraph: WaitGraphSource {
             add(task(address, model), "task", [model.title(address)])
         }
         var held: Set<VirtualAddress> = []
-        for wait in model.waits where wait.lockClass.nature != .event || !cycles.steps(wait.task.address).isEmpty {
+        for wait in model.waits
+        where ![.event, .user].contains(wait.lockClass.nature) || !cycles.steps(wait.task.address).isEmpty {
             guard tasks?.contains(wait.task.address) ?? true else { continue }
             addTask(wait.task.address)
             let (from, to) = (task(wait.task.address, model), lock(wait))

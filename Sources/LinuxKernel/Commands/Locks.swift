@@ -26,6 +26,7 @@ package struct Locks: Stage {
             guard let lockClass = model.waiters(address).first?.lockClass, lockClass.nature != .event else {
                 continue
             }
+            if lockClass.nature == .user, !model.waiters(address).contains(where: { $0.holder != nil }) { continue }
             if context.isInterrupted() { throw Interrupted() }
             count += 1
             try emit(.record(output.lock(lockClass, address)))

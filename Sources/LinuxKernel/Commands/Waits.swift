@@ -22,6 +22,8 @@ package struct Waits: Stage {
     /// Idle tasks wait on queues: those are told only of tasks that are asked for.
     private static func isWorthShowing(_ wait: Wait) -> Bool {
         let isQueue = wait.lockClass == .waitQueue || wait.lockClass == .swaitQueue
+        // Programs wait for futexes all the time: those are told of whom somebody is known to keep waiting.
+        if wait.lockClass.nature == .user, wait.holder == nil { return false }
         return !isQueue || (try? wait.task.state.isUninterruptible) == true
     }
 

@@ -51,7 +51,4 @@ struct FileSystemLock {
     var text: String {
         "the file system on \(device) is \(state == 4 ? "frozen" : "being frozen") (freeze_super)"
     }
-
-    /// Which one it is, as a name.
-    var name: String { "super_block->s_writers.rw_sem[\(level)] of \(device)" }
 }

@@ -10,6 +10,9 @@ package struct LockClass: Sendable {
     package enum Nature: Sendable {
         /// Somebody has it and gives it back.
         case lock
+        /// Something that processes share, and that somebody may have: what they make of it is their own affair. A circle
+        /// of those that wait is a fault, a long wait is none.
+        case user
         /// Work that somebody runs.
         case work
         /// An event that nobody owns: somebody has to bring it about.
@@ -114,8 +117,10 @@ struct LockFields {
     let address: VirtualAddress
     let isTask: (VirtualAddress) -> Bool
 
-    /// A member as a number, nil when it cannot be read or the type has none of that name.
-    func word(_ path: String...) -> UInt64? {
+    /// A member by its path as a number, nil when it cannot be read or the type has none of that name.
+    func word(_ path: String...) -> UInt64? { value(path) }
+
+    func value(_ path: [String]) -> UInt64? {
         guard let typeName, var value = try? kernel.model.object(.structure, typeName, at: address) else { return nil }
         for member in path {
             guard let inner = try? value.member(member) else { return nil }

@@ -1,6 +1,7 @@
 // Every wait of a kernel, the locks that are waited for, and who holds them.
 
 package import Bytes
+internal import Recovery
 internal import DebugModel
 package import Target
 internal import Unwind
@@ -105,10 +106,14 @@ package final class LockModel {
     func container(_ lockClass: LockClass, _ address: VirtualAddress) -> String? {
         if lockClass == .task { return title(address) }
         if let known = nameCache[address] { return known }
-        let made = names.name(lockClass, address)
+        let told = waiters(address).lazy.filter { $0.lockClass == lockClass }.compactMap(\.name).first
+        let made = told ?? names.name(lockClass, address)
         nameCache[address] = .some(made)
         return made
     }
+
+    /// Follows which functions take mutexes, of any kind, and keep them.
+    private(set) lazy var takenSearch = TakenSearch(kernel, [.mutex, .wwMutex, .rtMutex])
 
     /// The locks that the functions on a task's stack took and did not release.
     package func held(by task: Task, deep: Bool = false) -> [Acquisition] {

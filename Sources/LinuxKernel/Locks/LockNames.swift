@@ -10,6 +10,7 @@ internal import Target
 struct LockNames {
     private let kernel: LinuxKernel
     private let spaces: [VirtualAddress: Task]
+    private let superBlocks: [(address: VirtualAddress, size: UInt64)]
 
     init(_ kernel: LinuxKernel, _ tasks: [Task]) {
         self.kernel = kernel
@@ -20,12 +21,22 @@ struct LockNames {
             }
         }
         self.spaces = spaces
+        var blocks: [(address: VirtualAddress, size: UInt64)] = []
+        if let head = try? Globals.structure(kernel.model, "super_blocks", "list_head"),
+            let type = (try? kernel.model.types.lookup(.structure, "super_block")).flatMap({ $0 }),
+            let size = (try? kernel.model.types.size(type)).flatMap({ $0 })
+        {
+            try? ListWalk.entries(head, "super_block", "s_list", anomaly: { _ in }) {
+                blocks.append((try $0.address, size))
+            }
+        }
+        superBlocks = blocks
     }
 
     /// `inode->i_rwsem of fire.js`, `catalogue_sem [hangs]`, `in kmalloc-512+0x50`, an offset within the object; nil when nothing is known.
     func name(_ lockClass: LockClass, _ address: VirtualAddress) -> String? {
         if lockClass == .rwsem, let name = inode(address) ?? memory(address) { return name }
-        if lockClass == .percpuRWSem, let lock = FileSystemLock(kernel, address) { return lock.name }
+        if let name = superBlock(lockClass, address) { return name }
         let symbols = kernel.model.symbols
         if let symbol = symbols.symbol(covering: address), symbol.kind != .absolute, symbol.kind != .perCPU {
             return symbols.describe(address)
@@ -56,13 +67,33 @@ struct LockNames {
         else { return nil }
         let number = (try? inode["i_ino"].unsigned()).map { "\($0)" } ?? "?"
         var name = "inode->i_rwsem of inode \(number)"
-        if let first = try? inode.path("i_dentry", "first").pointer(), !first.isNull,
-            let dentry = base(first, "dentry", "d_u.d_alias"),
-            let path = try? FilePath.text(dentry: dentry, mount: VirtualAddress(0))
-        {
+        if let path = (try? FilePath.text(inode: inode)).flatMap({ $0 }) {
             name = "inode->i_rwsem of \(path)"
         }
         return name
+    }
+
+    /// A lock within a super block: `s_umount`, or the levels at which a file system is frozen
+    /// (`s_writers.rw_sem[level]`, include/linux/fs.h).
+    private func superBlock(_ lockClass: LockClass, _ address: VirtualAddress) -> String? {
+        guard let block = superBlocks.first(where: { address.distance(from: $0.address) < $0.size }),
+            let value = try? kernel.model.object(.structure, "super_block", at: block.address)
+        else { return nil }
+        let type = (try? value.path("s_type", "name").text(limit: 64)) ?? "?"
+        let id = (try? value["s_id"].text()) ?? "?"
+        // SB_UNFROZEN is 0, SB_FREEZE_COMPLETE 4.
+        let level = (try? value.path("s_writers", "frozen").unsigned()) ?? 0
+        let frozen = level == 0 ? "" : level == 4 ? ", which is frozen" : ", which is being frozen"
+        return "super_block->\(member(address, value)) of \(type) \(id)\(frozen)"
+    }
+
+    private func member(_ address: VirtualAddress, _ block: Value) -> String {
+        if (try? block["s_umount"].address) == address { return "s_umount" }
+        for level in 0..<Int64(3)
+        where (try? block.path("s_writers", "rw_sem").element(level).address) == address {
+            return "s_writers.rw_sem[\(level)]"
+        }
+        return "+0x\(hex(address.distance(from: (try? block.address) ?? address)))"
     }
 
     private func memory(_ address: VirtualAddress) -> String? {

@@ -42,7 +42,9 @@ package struct WaitCycles {
         // that has exited may have been given to a new one.
         let found = Self.cycles(next, model)
         func isReused(_ circle: [WaitStep]) -> Bool {
-            guard circle.count == 1, let step = circle.first, step.holder.relation == .holds else { return false }
+            guard circle.count == 1, let step = circle.first, step.holder.relation == .holds,
+                step.wait.lockClass.nature == .lock
+            else { return false }
             return step.holder.acquisition == nil
         }
         cycles = found.filter { !isReused($0) }
@@ -85,11 +87,12 @@ package struct WaitCycles {
     private static func edges(_ model: LockModel) -> [VirtualAddress: [WaitStep]] {
         var next: [VirtualAddress: [WaitStep]] = [:]
         var waiting = model.waits.filter {
-            $0.lockClass.nature != .event || $0.holder != nil || (try? $0.task.state.isUninterruptible) == true
+            ![.event, .user].contains($0.lockClass.nature) || $0.holder != nil
+                || (try? $0.task.state.isUninterruptible) == true
         }
         while let wait = waiting.popLast() {
             guard next[wait.task.address] == nil else { continue }
-            let holders = model.holders(wait.lockClass, wait.lock)
+            let holders = wait.holder.map { [$0] } ?? model.holders(wait.lockClass, wait.lock)
             next[wait.task.address] = holders.map { WaitStep(wait: wait, holder: $0) }
             waiting += holders.compactMap { model.waitOf[$0.task] }
         }

@@ -109,21 +109,9 @@ package struct RequestSearch {
 
     package init(_ kernel: LinuxKernel) {
         target = kernel.model
-        now = Self.now(kernel)
+        now = KernelTime.monotonic(kernel)
         tick = try? kernel.model.variable("jiffies").unsigned()
         tickLength = (try? kernel.model.variable("tick_nsec").unsigned()) ?? 0
-    }
-
-    /// CLOCK_MONOTONIC at the dump. The timekeeper's stands still while all CPUs are idle; the run queues' clocks then
-    /// are later, by `__gtod_offset` ahead of it (kernel/sched/clock.c).
-    private static func now(_ kernel: LinuxKernel) -> UInt64? {
-        guard let kept = try? Timekeeper(kernel.model).monotonic else { return nil }
-        guard let ahead = try? Globals.word(kernel.model, "__gtod_offset"),
-            let clock = KernelTime(kernel).latest?.clock
-        else { return kept }
-        let later = Int64(bitPattern: clock &- ahead &- kept)
-        // An offset from another time would move it by anything.
-        return later > 0 && later < 3_600_000_000_000 ? kept &+ UInt64(later) : kept
     }
 
     /// Nanoseconds that a request has been in use; nil when nothing tells.

@@ -42,6 +42,28 @@ struct FilePath {
         return "?/" + joined(names)
     }
 
+    /// The path of an inode: of its first dentry, where its file system is mounted first. Nil for one without a dentry.
+    static func text(inode: Value) throws -> String? {
+        let first = try inode.path("i_dentry", "first").pointer()
+        guard !first.isNull else { return nil }
+        // `d_u.d_alias`; the union lost its name in 7.1.
+        let element = try? ElementType("dentry", "d_u.d_alias", inode.target)
+        let dentry = try (element ?? ElementType("dentry", "d_alias", inode.target)).value(at: first)
+        return try text(dentry: dentry, mount: firstMount(of: try inode["i_sb"].pointee()) ?? VirtualAddress(0))
+    }
+
+    /// The `struct vfsmount` of a file system's first mount: `s_mounts` is a list until 6.17, then a chain (09a1b33c080f).
+    private static func firstMount(of block: Value) -> VirtualAddress? {
+        guard let mounts = try? block["s_mounts"] else { return nil }
+        if mounts.has("prev") {
+            guard let head = try? mounts.address, let first = try? mounts["next"].pointer(), first != head,
+                let element = try? ElementType("mount", "mnt_instance", block.target)
+            else { return nil }
+            return try? element.value(at: first)["mnt"].address
+        }
+        return (try? mounts.target()).flatMap { $0 }.flatMap { try? $0["mnt"].address }
+    }
+
     private static func joined(_ names: [String]) -> String { names.reversed().joined(separator: "/") }
 
     /// Of a pipe, a socket or an anonymous inode, which are in no directory.

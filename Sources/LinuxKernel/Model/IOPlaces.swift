@@ -116,12 +116,7 @@ struct IOPlaces {
             return made(disk, disk.name)
         }
         let number = (try? value["i_ino"].unsigned()).map { "\($0)" } ?? "?"
-        var name = "inode \(number)"
-        if let first = try? value.path("i_dentry", "first").pointer(), !first.isNull,
-            let element = try? ElementType("dentry", "d_u.d_alias", model)
-        {
-            name = path(element.value(at: first))
-        }
+        let name = (try? FilePath.text(inode: value)).flatMap { $0 } ?? "inode \(number)"
         return superBlock(block, name)
     }
 

@@ -41,7 +41,7 @@ private struct IOSearch {
     }
 
     private let kernel: LinuxKernel
-    private let limit: HungLimit
+    private let limit: (own: UInt64?, seconds: UInt64)
     private let requestSearch: RequestSearch
     private let waitSearch: IOWaitSearch
     private let places: IOPlaces
@@ -55,7 +55,7 @@ private struct IOSearch {
     init(_ kernel: LinuxKernel, _ disks: DiskTable, _ tasks: [Task], least: UInt64) {
         self.kernel = kernel
         self.tasks = tasks
-        limit = HungLimit(kernel)
+        limit = KernelTime.hungTaskLimit(kernel)
         let requestSearch = RequestSearch(kernel)
         self.requestSearch = requestSearch
         places = IOPlaces(kernel, disks)
@@ -110,7 +110,7 @@ private struct IOSearch {
     private func finding(_ group: Busy, _ workers: [IOWorker]) -> Finding {
         let oldest = group.requests.compactMap { requestSearch.age($0) }.max()
         let longest = group.waits.filter(\.isUnkillable).compactMap(\.since).max()
-        let isFault = max(oldest ?? 0, longest ?? 0) >= limit.nanoseconds
+        let isFault = max(oldest ?? 0, longest ?? 0) >= limit.seconds &* 1_000_000_000
         var summary: String
         if let first = group.requests.first {
             let count = group.requests.count
@@ -134,7 +134,9 @@ private struct IOSearch {
         if group.requests.isEmpty, let disk = group.disk {
             contradictions.append(without(disk))
         }
-        if !limit.isOwn { contradictions.append("this kernel has no limit of its own; measured with 120 s") }
+        if (limit.own ?? 0) == 0 {
+            contradictions.append("this kernel has no limit of its own; measured with \(limit.seconds) s")
+        }
         var evidence = group.requests.prefix(Self.named).flatMap { self.evidence($0) }
         evidence += group.waits.prefix(Self.named).flatMap { self.evidence($0, group) }
         return Finding(
@@ -211,7 +213,7 @@ private struct IOSearch {
         let waits = group.waits.prefix(Self.named).compactMap { wait in
             wait.since.map { ($0, "\(name(wait.task)) began to wait") }
         }
-        return (requests + waits).sorted { $1.0 < $0.0 }.map { "\(elapsed($0.0)) before the dump: \($0.1)" }
+        return (requests + waits).sorted { $1.0 < $0.0 }.map { "\(span($0.0)) before the dump: \($0.1)" }
     }
 
     // MARK: Evidence
@@ -267,9 +269,7 @@ private struct IOSearch {
     }
 
     private func seconds(_ nanoseconds: UInt64?) -> String {
-        guard let nanoseconds else { return "an unknown time" }
-        let tenths = nanoseconds / 100_000_000
-        return "\(tenths / 10).\(tenths % 10) s"
+        nanoseconds.map { span($0) } ?? "an unknown time"
     }
 
     private func name(_ task: Task) -> String {

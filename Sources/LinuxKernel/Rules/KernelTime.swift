@@ -40,6 +40,18 @@ struct KernelTime {
         return (own, seconds)
     }
 
+    /// CLOCK_MONOTONIC at the dump, in nanoseconds; nil when it cannot be read. The timekeeper's stands still while all CPUs are idle; the run queues' clocks then
+    /// are later, by `__gtod_offset` ahead of it (kernel/sched/clock.c).
+    static func monotonic(_ kernel: LinuxKernel) -> UInt64? {
+        guard let kept = try? Timekeeper(kernel.model).monotonic else { return nil }
+        guard let ahead = try? Globals.word(kernel.model, "__gtod_offset"),
+            let clock = KernelTime(kernel).latest?.clock
+        else { return kept }
+        let later = Int64(bitPattern: clock &- ahead &- kept)
+        // An offset from another time would move it by anything.
+        return later > 0 && later < 3_600_000_000_000 ? kept &+ UInt64(later) : kept
+    }
+
     /// Seconds as the watchdog counts them: 2^30 ns (kernel/watchdog.c).
     static func watchdogSeconds(_ nanoseconds: UInt64) -> UInt64 { nanoseconds >> 30 }
 }

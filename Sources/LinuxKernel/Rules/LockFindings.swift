@@ -90,7 +90,9 @@ struct LockFindings {
 
     /// What speaks against a holder of whom no function is seen to have taken the lock.
     private func unseen(_ step: WaitStep) -> String? {
-        guard step.holder.acquisition == nil, step.holder.relation == .holds else { return nil }
+        guard step.holder.acquisition == nil, step.holder.relation == .holds, step.wait.lockClass.nature == .lock else {
+            return nil
+        }
         return "no function on the stack of \(model.title(step.holder.task)) is seen to take \(name(step.wait))"
     }
 
@@ -113,15 +115,29 @@ struct LockFindings {
         let direct = blocker.victims.first { blocker.locks.contains($0.lock) } ?? blocker.victims.first
         let lock = direct.map { name($0) } ?? "a lock"
         let isExact = steps.contains { $0.holder.grade <= .checked && $0.holder.relation != .obliged }
+        // What processes share among themselves is theirs to keep for as long as they like.
+        let isUsers = steps.allSatisfy { $0.wait.lockClass.nature == .user }
         let count = blocker.victims.count
         let waiting = "\(count) task\(count == 1 ? " waits" : "s wait")"
         let title = model.title(blocker.task)
+        let userReturn = isUsers ? nil : UserReturnSearch(model).judge(blocker.task, steps)
+        var isReturned = false
+        var isDoubtful = false
         let rule: String
         let summary: String
-        if blocker.activity.isGone {
+        if case .reused? = userReturn {
+            return reused(blocker, lock, steps)
+        } else if case .returned(let isCertain, let because)? = userReturn {
+            rule = "held-in-user-mode"
+            isReturned = isCertain
+            isDoubtful = !isCertain
+            summary =
+                "\(title) went back to user mode with \(lock) held: \(because); \(waiting) for it, and it "
+                + blocker.activity.text
+        } else if blocker.activity.isGone {
             rule = "exited-owner"
             summary = "the owner of \(lock) has exited without releasing it; \(waiting) for ever"
-        } else if blocker.activity.isUserMode {
+        } else if blocker.activity.isUserMode, !isUsers {
             rule = "held-in-user-mode"
             summary = "\(title) went back to user mode with \(lock) held; \(waiting) for it"
         } else {
@@ -133,7 +149,9 @@ struct LockFindings {
                 + ", which \(has) \(lock) and \(blocker.activity.text); the longest for \(span(longest))"
         }
         var contradictions: [String] = []
-        if rule == "blocked", steps.allSatisfy({ $0.holder.acquisition == nil && $0.holder.relation == .holds }) {
+        if rule == "blocked", !isUsers,
+            steps.allSatisfy({ $0.holder.acquisition == nil && $0.holder.relation == .holds })
+        {
             contradictions.append(
                 "no function on the stack of \(title) is seen to take the lock: it may have gone back to user mode with it"
             )
@@ -141,19 +159,31 @@ struct LockFindings {
         let isHung = blocker.victims.contains {
             ($0.since ?? 0) >= limit && (try? $0.task.state.isUninterruptible) == true
         }
-        let isSure = blocker.activity.isGone || blocker.activity.isUserMode && isExact || isHung
-        let isStuck = !isSure && isStuck(blocker)
+        let isSure =
+            isHung || isReturned || !isUsers && (blocker.activity.isGone || blocker.activity.isUserMode && isExact)
+        let isStuck = !isSure && !isUsers && isStuck(blocker)
         if isStuck {
             contradictions.append(
                 "the kernel would wait for \(limit / 1_000_000_000) s before it calls this a hang: it may yet go on")
         }
         return Finding(
-            rule: rule, confidence: isStuck ? .possible : isExact ? .certain : .probable,
+            rule: rule, confidence: isStuck ? .possible : isDoubtful ? .probable : isExact ? .certain : .probable,
             isFault: isSure || isStuck, summary: summary,
             parties: few(([blocker] + others).map { "\(model.title($0.task)) \($0.activity.text)\(taken($0))" })
                 + few(blocker.victims.map { waits($0, "waits for") + place($0) }),
             chronology: chronology(blocker.victims), evidence: evidence.of(steps), contradictions: contradictions,
             unread: unread, graph: graph(blocker.victims))
+    }
+
+    private func reused(_ blocker: Blocker, _ lock: String, _ steps: [WaitStep]) -> Finding {
+        let victims = blocker.victims
+        return Finding(
+            rule: "exited-owner", confidence: .probable,
+            summary:
+                "the owner of \(lock) has exited: its task_struct is now that of \(model.title(blocker.task)), which began "
+                + "after others had begun to wait for the lock",
+            parties: few(victims.map { waits($0, "waits for") + place($0) }), chronology: chronology(victims),
+            evidence: evidence.of(steps), unread: unread, graph: graph(victims))
     }
 
     /// It holds what others wait for and has itself slept for long, for no time and for no device. Two seconds: holders that

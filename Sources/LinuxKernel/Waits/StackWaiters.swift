@@ -76,7 +76,7 @@ final class StackWaiters: WaitSource {
     }
 
     /// The words that have a value, innermost first.
-    private static func places(of value: UInt64, in bytes: ByteSlice) -> [Int] {
+    static func places(of value: UInt64, in bytes: ByteSlice) -> [Int] {
         bytes.withBytes { span in
             (0..<bytes.count / 8).filter { span.little($0 &* 8, as: UInt64.self) == value }
         }
@@ -97,7 +97,7 @@ final class StackWaiters: WaitSource {
             return Wait(
                 task: task, lockClass: lockClass, lock: found.lock, mode: found.mode,
                 proof: .waiter(waiter, type: shape.type, member: shape.member), since: scene.clock.sinceLastRun(task),
-                holder: found.holder)
+                holder: found.holder, name: found.name)
         }
         return nil
     }

@@ -3,6 +3,7 @@
 package import Bytes
 internal import DebugModel
 internal import Machine
+internal import Memory
 internal import Target
 internal import Unwind
 
@@ -36,6 +37,8 @@ package struct Wait: Sendable {
     package let holder: Holder?
     /// Where the function stands that wants it; nil: the innermost one that is none of the scheduler and of locks.
     var place: VirtualAddress?
+    /// What the lock is called, where the wait itself tells.
+    var name: String?
 }
 
 /// What a waiter was recognised as waiting for.
@@ -43,11 +46,13 @@ struct WaitedFor {
     let lock: VirtualAddress
     let mode: WaitMode
     let holder: Holder?
+    let name: String?
 
-    init(_ lock: VirtualAddress, _ mode: WaitMode, holder: Holder? = nil) {
+    init(_ lock: VirtualAddress, _ mode: WaitMode, holder: Holder? = nil, name: String? = nil) {
         self.lock = lock
         self.mode = mode
         self.holder = holder
+        self.name = name
     }
 }
 
@@ -60,13 +65,16 @@ protocol WaitSource: SendableMetatype {
 
 /// The ways to see that tasks wait, the surest first.
 enum WaitSources {
-    static let all: [any WaitSource.Type] = [PIWaits.self, StackWaiters.self, WriterWaits.self, SpinWaits.self]
+    static let all: [any WaitSource.Type] = [
+        FutexWaits.self, PIWaits.self, StackWaiters.self, WriterWaits.self, SpinWaits.self,
+    ]
 }
 
 /// What all sources share, read once for a kernel.
 final class WaitScene {
     let kernel: LinuxKernel
     let stacks: TaskStacks
+    let tasks: [Task]
     let clock: SchedulerClock
     let text: TextRanges
     /// The lowest address of each task's stack.
@@ -76,9 +84,26 @@ final class WaitScene {
     let running: [VirtualAddress: CPU]
     private(set) lazy var workers = WorkerTable(kernel)
     private(set) lazy var ends = TaskEnds(kernel, stackBases.keys)
+    private lazy var groups: [Int: [Task]] = Dictionary(grouping: tasks) { (try? $0.tgid) ?? -1 }
+
+    /// The threads of a process.
+    func threads(of group: Int) -> [Task] { groups[group] ?? [] }
+
+    /// A process that has an open file, a `struct file`. Complexity: linear in the open files of all processes.
+    func process(withFile file: VirtualAddress) -> Task? {
+        tasks.first { task in
+            guard (try? task.pid) == (try? task.tgid), let files = (try? task.value["files"].target()).flatMap({ $0 }),
+                let table = (try? files["fdt"].target()).flatMap({ $0 }), let count = try? table["max_fds"].unsigned(),
+                let array = try? table["fd"].pointer(),
+                let bytes = try? kernel.model.space.read(array, count: Int(clamping: min(count, 1 << 16)) &* 8)
+            else { return false }
+            return !StackWaiters.places(of: file.rawValue, in: bytes).isEmpty
+        }
+    }
 
     init(_ kernel: LinuxKernel, _ tasks: [Task], _ stacks: TaskStacks) {
         self.kernel = kernel
+        self.tasks = tasks
         self.stacks = stacks
         clock = SchedulerClock(kernel.cpus)
         text = TextRanges(kernel.model, kernel.modules)

@@ -2,6 +2,7 @@
 
 extension LockClass {
     package static let all: [LockClass] = [
+        .wwMutex,
         .mutex,
         .rwsem,
         .semaphore,
@@ -18,6 +19,8 @@ extension LockClass {
         .completion,
         .bit,
         .folio,
+        .futex,
+        .fileLock,
         .swaitQueue,
         .waitQueue,
     ]
