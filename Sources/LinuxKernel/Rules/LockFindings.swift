@@ -122,15 +122,13 @@ struct LockFindings {
         let title = model.title(blocker.task)
         let userReturn = isUsers ? nil : UserReturnSearch(model).judge(blocker.task, steps)
         var isReturned = false
-        var isDoubtful = false
         let rule: String
         let summary: String
         if case .reused? = userReturn {
             return reused(blocker, lock, steps)
-        } else if case .returned(let isCertain, let because)? = userReturn {
+        } else if case .returned(let because)? = userReturn {
             rule = "held-in-user-mode"
-            isReturned = isCertain
-            isDoubtful = !isCertain
+            isReturned = true
             summary =
                 "\(title) went back to user mode with \(lock) held: \(because); \(waiting) for it, and it "
                 + blocker.activity.text
@@ -152,9 +150,11 @@ struct LockFindings {
         if rule == "blocked", !isUsers,
             steps.allSatisfy({ $0.holder.acquisition == nil && $0.holder.relation == .holds })
         {
-            contradictions.append(
-                "no function on the stack of \(title) is seen to take the lock: it may have gone back to user mode with it"
-            )
+            var unseen = "no function on the stack of \(title) is seen to take the lock"
+            if case .conceivable(let doubt)? = userReturn {
+                unseen += ": it may have gone back to user mode with it; but \(doubt)"
+            }
+            contradictions.append(unseen)
         }
         let isHung = blocker.victims.contains {
             ($0.since ?? 0) >= limit && (try? $0.task.state.isUninterruptible) == true
@@ -167,7 +167,7 @@ struct LockFindings {
                 "the kernel would wait for \(limit / 1_000_000_000) s before it calls this a hang: it may yet go on")
         }
         return Finding(
-            rule: rule, confidence: isStuck ? .possible : isDoubtful ? .probable : isExact ? .certain : .probable,
+            rule: rule, confidence: isStuck ? .possible : isExact ? .certain : .probable,
             isFault: isSure || isStuck, summary: summary,
             parties: few(([blocker] + others).map { "\(model.title($0.task)) \($0.activity.text)\(taken($0))" })
                 + few(blocker.victims.map { waits($0, "waits for") + place($0) }),
