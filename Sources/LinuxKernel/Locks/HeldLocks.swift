@@ -25,10 +25,17 @@ package struct Acquisition: Sendable {
 struct HeldLocks {
     private let kernel: LinuxKernel
     let effects: CallEffects
+    private let reverse: CallEffects
+
+    private struct Given: Hashable {
+        let lock: VirtualAddress
+        let group: String
+    }
 
     init(_ kernel: LinuxKernel) {
         self.kernel = kernel
         effects = LockEffects(kernel).holding()
+        reverse = LockEffects(kernel).givingBack()
     }
 
     /// The locks taken and not released by the functions on a stack, innermost first. `followingCalls`: by helpers that
@@ -36,15 +43,21 @@ struct HeldLocks {
     func held(by stack: TaskStack, followingCalls: Bool, _ others: CallEffects? = nil) -> [Acquisition] {
         let recovered = kernel.recover(stack)
         var found: [Acquisition] = []
+        // What a function gave back before it waited, its caller has not: `__down` of a semaphore's own spinlock.
+        var given: Set<Given> = []
         for index in stack.stack.frames.indices {
             // Whom it switched to gave the run queue's lock back.
             let name = SpinFunctions.name(stack.stack.frames[index], kernel)
             if stack.origin == .switchedOut, name == "__schedule" { continue }
-            for held in recovered.held(inFrame: index, followingCalls: followingCalls, others ?? effects) {
+            for held in recovered.held(inFrame: index, followingCalls: followingCalls, others ?? effects)
+            where !given.contains(Given(lock: held.object, group: held.effect.group)) {
                 found.append(
                     Acquisition(
                         lock: held.object, group: held.effect.group, isShared: held.effect.isShared, call: held.call,
                         isCertain: held.isCertain, grade: held.grade, place: place(held.call)))
+            }
+            for back in recovered.held(inFrame: index, followingCalls: followingCalls, reverse) where back.isCertain {
+                given.insert(Given(lock: back.object, group: back.effect.group))
             }
         }
         return found
