@@ -9,7 +9,7 @@ package struct Locks: Stage {
     package static let manual = Manual(
         name: "locks", synopsis: "", summary: "the locks that tasks wait for, who holds them, and who waits",
         text: """
-            Of each lock that a sleeping task waits for: what contains it, who holds it and how that is known, where the \
+            Of each lock that a task waits for, asleep or spinning: what contains it, who holds it and how that is known, where the \
             holder took it, and who waits where since when. Locks that somebody holds and nobody waits for are shown \
             by `lock` alone: no list leads to them.
             """,
@@ -23,14 +23,15 @@ package struct Locks: Stage {
         output.note(context)
         var count = 0
         for address in model.lockOrder {
-            guard let lockClass = model.waiters(address).first?.lockClass, lockClass.nature != .event else {
-                continue
-            }
             if context.isInterrupted() { throw Interrupted() }
-            count += 1
-            try emit(.record(output.lock(lockClass, address)))
+            var told: Set<LockClass> = []
+            for lockClass in model.waiters(address).map(\.lockClass)
+            where lockClass.nature != .event && told.insert(lockClass).inserted {
+                count += 1
+                try emit(.record(output.lock(lockClass, address)))
+            }
         }
-        if count == 0 { try emit(.text("no sleeping task waits for a lock")) }
+        if count == 0 { try emit(.text("no task waits for a lock")) }
     }
 }
 
@@ -38,8 +39,8 @@ package struct LockStage: Stage {
     package static let manual = Manual(
         name: "lock", synopsis: "ADDRESS [CLASS]", summary: "one lock: its state, who holds it, who waits for it",
         text: """
-            CLASS is mutex, rwsem, semaphore, rt_mutex or percpu_rwsem. Without it the class is that which the lock's \
-            waiters tell.
+            CLASS is mutex, rwsem, semaphore, rt_mutex, percpu_rwsem, spinlock, rwlock or seqcount. Without it the class \
+            is that which the lock's waiters tell.
             """,
         examples: [.init("lock uts_sem rwsem", "a lock by its symbol")], section: .tasks)
     private let words: [String]
