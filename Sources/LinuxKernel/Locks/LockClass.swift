@@ -2,6 +2,7 @@
 
 internal import Bytes
 internal import DebugModel
+internal import Recovery
 internal import Target
 
 /// A kind of thing that tasks wait for: how it is read, which functions take it and give it back, how a wait for it looks.
@@ -28,8 +29,8 @@ package struct LockClass: Sendable {
     package let nature: Nature
     /// Whoever has it does not sleep: he runs on a CPU, or something is wrong.
     let holdersRun: Bool
-    /// The lock beside it that its writers take as well: by the group of the functions, and where it lies when the lock is
-    /// the first member of a structure.
+    /// The lock beside it that its writers take as well: by the group of the functions, and where it lies in a type (as C
+    /// declares variables of it) of which the lock is the first member.
     let writersLock: (group: String, type: String, member: String)?
     /// The kernel's functions that take it and give it back.
     let calls: LockCalls

@@ -8,6 +8,17 @@ internal import Unwind
 
 /// The locks of one kernel as they are waited for. Reads the stack of every sleeping task once when it is made.
 package final class LockModel {
+    /// Locks of two kinds can have one address: a semaphore begins with a spinlock.
+    private struct Key: Hashable {
+        let lockClass: LockClass
+        let address: VirtualAddress
+
+        init(_ lockClass: LockClass, _ address: VirtualAddress) {
+            self.lockClass = lockClass
+            self.address = address
+        }
+    }
+
     let kernel: LinuxKernel
     package let tasks: [Task]
     private let byAddress: [VirtualAddress: Task]
@@ -22,11 +33,11 @@ package final class LockModel {
     private let obligations: Obligations
     /// Who has yet to give back what.
     private let releases: Obligations
-    private var locks: [VirtualAddress: Lock] = [:]
-    private var holderLists: [VirtualAddress: [Holder]] = [:]
+    private var locks: [Key: Lock] = [:]
+    private var holderLists: [Key: [Holder]] = [:]
     private var acquisitions: [VirtualAddress: [Acquisition]] = [:]
     private var deepAcquisitions: [VirtualAddress: [Acquisition]] = [:]
-    private var nameCache: [VirtualAddress: String?] = [:]
+    private var nameCache: [Key: String?] = [:]
     private var places: [VirtualAddress: String?] = [:]
     private let waitersByLock: [VirtualAddress: [Wait]]
     /// The locks that are waited for, in the order of the tasks.
@@ -84,9 +95,9 @@ package final class LockModel {
     package func waiters(_ lock: VirtualAddress) -> [Wait] { waitersByLock[lock] ?? [] }
 
     package func lock(_ lockClass: LockClass, _ address: VirtualAddress) -> Lock {
-        if let known = locks[address] { return known }
+        if let known = locks[Key(lockClass, address)] { return known }
         let made = Lock(lockClass, address, kernel) { byAddress[$0] != nil }
-        locks[address] = made
+        locks[Key(lockClass, address)] = made
         return made
     }
 
@@ -105,10 +116,10 @@ package final class LockModel {
     /// What contains a lock; nil when nothing is known.
     func container(_ lockClass: LockClass, _ address: VirtualAddress) -> String? {
         if lockClass == .task { return title(address) }
-        if let known = nameCache[address] { return known }
+        if let known = nameCache[Key(lockClass, address)] { return known }
         let told = waiters(address).lazy.filter { $0.lockClass == lockClass }.compactMap(\.name).first
         let made = told ?? names.name(lockClass, address)
-        nameCache[address] = .some(made)
+        nameCache[Key(lockClass, address)] = .some(made)
         return made
     }
 
@@ -163,11 +174,11 @@ package final class LockModel {
 
     /// Who holds a lock that is waited for, with grades; none when nothing tells.
     package func holders(_ lockClass: LockClass, _ address: VirtualAddress) -> [Holder] {
-        if let known = holderLists[address] { return known }
+        if let known = holderLists[Key(lockClass, address)] { return known }
         var made = findHolders(lockClass, address)
         if lockClass.nature == .lock, !lockClass.holdersRun { made = withReleases(made, lockClass, address) }
         if made.isEmpty, lock(lockClass, address).owner != .free { made = findObliged(lockClass, address) }
-        holderLists[address] = made
+        holderLists[Key(lockClass, address)] = made
         return made
     }
 
@@ -260,9 +271,9 @@ package final class LockModel {
         var found: [(task: VirtualAddress, match: Acquisition)] = []
         var seen: Set<VirtualAddress> = []
         let beside = writersLock(lockClass, address)
-        func look(at tasks: some Sequence<Task>) {
-            for task in tasks where seen.insert(task.address).inserted {
-                let matches = held(by: task).filter {
+        func look(at tasks: some Sequence<Task>, deep: Bool = false) {
+            for task in tasks where deep || seen.insert(task.address).inserted {
+                let matches = held(by: task, deep: deep).filter {
                     $0.lock == address && $0.group == lockClass.name && (shared == nil || $0.isShared == shared)
                         || beside != nil && $0.lock == beside && $0.group == lockClass.writersLock?.group
                 }
@@ -271,7 +282,11 @@ package final class LockModel {
             }
         }
         func isExplained() -> Bool { count.map { UInt64(found.count { $0.match.isCertain }) == $0 } ?? false }
-        if lockClass.holdersRun { look(at: running) }
+        if lockClass.holdersRun {
+            look(at: running)
+            // Helpers take such locks for their callers: worth looking into for the few that run.
+            if found.isEmpty { look(at: running, deep: true) }
+        }
         if !lockClass.holdersRun || !isExplained() { look(at: byAddress.values) }
         if found.isEmpty, lockClass.holdersRun { return leftBehind(lockClass) }
         found.sort { $0.task < $1.task }
@@ -292,7 +307,7 @@ package final class LockModel {
 
     private func writersLock(_ lockClass: LockClass, _ address: VirtualAddress) -> VirtualAddress? {
         guard let known = lockClass.writersLock,
-            let type = (try? kernel.model.types.lookup(.structure, known.type)).flatMap({ $0 }),
+            let type = (try? kernel.model.types.lookup(.ordinary, known.type)).flatMap({ $0 }),
             let offset = (try? kernel.model.types.offset(ofPath: known.member, in: type)).flatMap({ $0 })
         else { return nil }
         return address.advanced(by: offset)
@@ -301,11 +316,23 @@ package final class LockModel {
     /// The tasks on CPUs.
     private var running: [Task] { kernel.cpus.cpus.compactMap { try? $0.current } }
 
+    private lazy var leftInUserMode = PreemptCount.leftInUserMode(kernel)
+    private lazy var foundAtomic = AtomicSleepLog(kernel).tasks(among: tasks)
+
     /// Of a lock that somebody has and no function on a stack took: the task that went back to user mode with a lock, as
-    /// its CPU's count says, when there is one alone and it has one lock alone.
+    /// its CPU's count says, when there is one alone and it has one lock alone; else those of which the kernel's log says
+    /// that they were switched out with one.
     private func leftBehind(_ lockClass: LockClass) -> [Holder] {
+        // Writers of these take their lock, or none that anybody counts.
         guard lockClass != .seqcount else { return [] }
-        let tasks = PreemptCount.leftInUserMode(kernel)
+        let tasks = leftInUserMode
+        if tasks.isEmpty {
+            return foundAtomic.map { task in
+                Holder(
+                    task: task.address, grade: .possible,
+                    because: "the kernel found it scheduling while atomic, and no function on a stack took it")
+            }
+        }
         return tasks.map { found in
             Holder(
                 task: found.task.address, grade: tasks.count == 1 && found.count == 1 ? .checked : .possible,

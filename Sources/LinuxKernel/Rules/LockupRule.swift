@@ -20,7 +20,7 @@ enum LockupRule: Analysis {
         let own = (try? model.variable("watchdog_thresh").unsigned()).flatMap { $0 > 0 && $0 < 100_000 ? $0 : nil }
         let search = Search(
             kernel: kernel, latest: latest, hasPanicked: clocks.hasPanicked, threshold: own ?? 10, isOwn: own != nil,
-            watched: watched(kernel))
+            watched: watched(kernel), locks: LazyLocks(kernel))
         return .findings(kernel.cpus.cpus.compactMap { search.look(at: $0) })
     }
 
@@ -40,6 +40,14 @@ enum LockupRule: Analysis {
         }
     }
 
+    /// The locks of a kernel, read when a CPU hangs.
+    private final class LazyLocks {
+        private let kernel: LinuxKernel
+        private(set) lazy var model = try? LockModel(kernel)
+
+        init(_ kernel: LinuxKernel) { self.kernel = kernel }
+    }
+
     private struct Search {
         let kernel: LinuxKernel
         let latest: (cpu: Int, clock: UInt64)
@@ -48,6 +56,7 @@ enum LockupRule: Analysis {
         let threshold: UInt64
         let isOwn: Bool
         let watched: Set<Int>?
+        let locks: LazyLocks
 
         func look(at cpu: CPU) -> Finding? {
             if hasPanicked {
@@ -126,8 +135,11 @@ enum LockupRule: Analysis {
             _ evidence: [Evidence]
         ) -> Finding {
             var evidence = evidence
-            let doing = activity.spinning.map { "spins in \($0)" } ?? "runs"
-            let place = activity.place.map { activity.spinning == nil ? " in \($0)" : " called from \($0)" } ?? ""
+            let spin = locks.model.flatMap { SpinText(cpu, $0) }
+            let doing = spin?.doing ?? activity.spinning.map { "spins in \($0)" } ?? "runs"
+            let place =
+                spin?.place
+                ?? activity.place.map { activity.spinning == nil ? " in \($0)" : " called from \($0)" } ?? ""
             if let pid = activity.pid {
                 evidence.append(
                     Evidence(
@@ -141,6 +153,7 @@ enum LockupRule: Analysis {
                         claim: "it spins in \(function)", expected: .contains(function),
                         reproduce: "bt -N -c \(cpu.number)"))
             }
+            evidence += spin?.evidence ?? []
             var inside = ""
             let nesting = (try? cpu.current.value["rcu_read_lock_nesting"].signed()) ?? 0
             if nesting > 0 {
@@ -152,8 +165,10 @@ enum LockupRule: Analysis {
             }
             return Finding(
                 rule: rule, confidence: confidence,
-                summary: "CPU \(cpu.number) \(doing)\(place) \(since): \(activity.task)\(inside)",
-                parties: ["CPU \(cpu.number)", activity.task] + (activity.place.map { [$0] } ?? []),
+                summary: "CPU \(cpu.number) \(doing)\(place) \(since): \(activity.task)\(inside)"
+                    + (spin?.holders.map { "; \($0)" } ?? ""),
+                parties: ["CPU \(cpu.number)", activity.task] + (activity.place.map { [$0] } ?? [])
+                    + (spin?.parties ?? []),
                 evidence: evidence,
                 contradictions: isOwn
                     ? [] : ["this kernel has no watchdog of its own; measured with Linux's default of \(threshold) s"],

@@ -83,7 +83,7 @@ final class SpinWaits: WaitSource {
     /// Where the function stands that wants the lock.
     private func place(_ stack: Stack, _ names: [String?], _ first: Int) -> VirtualAddress? {
         let outer = stack.frames.indices[(first + 1)...].first {
-            !(names[$0].map { SpinFunctions.isMachinery($0) } ?? false)
+            !(names[$0].map { SpinFunctions.isWrapper($0) } ?? false)
         }
         return outer.map { stack.frames[$0].lookupAddress }
     }
@@ -96,7 +96,9 @@ final class SpinWaits: WaitSource {
         if word.isComparedLater { return true }
         let target = scene.kernel.target
         return word.loop.contains { place in
-            ((try? target.functions(at: place)) ?? []).contains { $0.name.contains("seqprop") || $0.name.contains("read_seq") }
+            ((try? target.functions(at: place)) ?? []).contains {
+                $0.name.contains("seqprop") || $0.name.contains("read_seq")
+            }
         }
     }
 }
@@ -119,12 +121,21 @@ enum SpinFunctions {
 
     /// Those that take a lock and call the ones that wait.
     static func taking(_ name: String) -> Spin? {
-        if name.hasPrefix("_raw_spin_lock") || name.hasPrefix("do_raw_spin_lock") { return waiting["queued_spin_lock_slowpath"] }
-        if name.hasPrefix("_raw_read_lock") || name.hasPrefix("do_raw_read_lock") { return waiting["queued_read_lock_slowpath"] }
+        if name.hasPrefix("_raw_spin_lock") || name.hasPrefix("do_raw_spin_lock") {
+            return waiting["queued_spin_lock_slowpath"]
+        }
+        if name.hasPrefix("_raw_read_lock") || name.hasPrefix("do_raw_read_lock") {
+            return waiting["queued_read_lock_slowpath"]
+        }
         if name.hasPrefix("_raw_write_lock") || name.hasPrefix("do_raw_write_lock") {
             return waiting["queued_write_lock_slowpath"]
         }
         return nil
+    }
+
+    /// Of the lock, or of the scheduler around a run queue's lock (kernel/sched/sched.h).
+    static func isWrapper(_ name: String) -> Bool {
+        isMachinery(name) || name.contains("raw_spin_rq_lock")
     }
 
     static func isMachinery(_ name: String) -> Bool { waiting[name] != nil || taking(name) != nil }
