@@ -181,7 +181,7 @@ struct LockFindings {
             summary:
                 "the owner of \(lock) has exited: its task_struct is now that of \(model.title(blocker.task)), which began "
                 + "after others had begun to wait for the lock",
-            parties: few(victims.map { waits($0, "waits for") + place($0) }), chronology: chronology(victims),
+            parties: few(victims) { waits($0, "waits for") + place($0) }, chronology: chronology(victims),
             evidence: evidence.of(steps), unread: unread, graph: graph(victims))
     }
 
