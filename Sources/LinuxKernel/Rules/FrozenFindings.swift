@@ -48,8 +48,8 @@ struct FrozenFindings {
         return Finding(
             rule: "frozen-file-system", confidence: .certain, isFault: isHung,
             summary:
-                "\(lock.text): \(count) task\(count == 1 ? " waits" : "s wait") for it to be thawed, the longest since "
-                + elapsed(longest),
+                "\(lock.text): \(count) task\(count == 1 ? " waits" : "s wait") for it to be thawed, the longest for "
+                + span(longest),
             parties: parties,
             evidence: [
                 Evidence(

@@ -69,12 +69,12 @@ struct LockFindings {
         let who = circle.map { model.title($0.wait.task.address) }
         let what =
             circle.count == 1
-            ? "\(who[0]) waits for \(name(circle[0].wait)), which it holds itself"
+            ? "\(who[0]) waits for \(name(circle[0].wait)), which it \(circle[0].holder.relation.verb) itself"
             : "\(few(who) { $0 }.joined(separator: ", ")) wait for each other"
         let parties = few(circle) { party($0) } + few(victims) { "\(waits($0, "waits behind them for"))" }
         return Finding(
             rule: "deadlock", confidence: weakest <= .checked && isOwned ? .certain : .probable,
-            summary: what + (victims.isEmpty ? "" : "; \(victims.count) more wait behind them"), parties: parties,
+            summary: what + (victims.isEmpty ? "" : "; \(victims.count) more \(victims.count == 1 ? "waits" : "wait") behind them"), parties: parties,
             chronology: chronology(circle.map(\.wait) + victims), evidence: evidence.of(circle),
             contradictions: few(circle.compactMap { unseen($0) }) { $0 }, unread: unread,
             graph: graph(circle.map(\.wait) + victims, what))
