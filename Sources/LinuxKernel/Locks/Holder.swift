@@ -12,15 +12,6 @@ package struct Holder: Sendable {
         case runs = "run by"
         /// Is seen to have to bring the event about; nobody owns events.
         case obliged = "expected of"
-
-        /// "it holds it itself"
-        var verb: String {
-            switch self {
-            case .holds: "holds"
-            case .runs: "has to run"
-            case .obliged: "has to bring about"
-            }
-        }
     }
 
     package let task: VirtualAddress

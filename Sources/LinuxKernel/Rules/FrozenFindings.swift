@@ -18,7 +18,7 @@ struct FrozenFindings {
         var waits: [VirtualAddress: [Wait]] = [:]
         var order: [VirtualAddress] = []
         for wait in model.waits where wait.lockClass == .percpuRWSem {
-            guard let lock = locks[wait.lock] ?? FileSystemLock(model.kernel, wait.lock), lock.isFrozen else {
+            guard let lock = locks[wait.lock] ?? FileSystemLock(model.kernel.model, wait.lock), lock.isFrozen else {
                 continue
             }
             locks[wait.lock] = lock
