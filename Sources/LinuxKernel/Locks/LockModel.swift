@@ -1,7 +1,6 @@
 // Every wait of a kernel, the locks that are waited for, and who holds them.
 
 package import Bytes
-internal import Recovery
 internal import DebugModel
 internal import Recovery
 package import Target
@@ -163,7 +162,7 @@ package final class LockModel {
             // Whoever waits at his very end has jumped there, and left no frame.
             guard index + 1 < frames.count, !onlyWaits(frames[index + 1].lookupAddress) else { continue }
             if let jump = kernel.recover(stack).jumps(index).first(where: { !onlyWaits($0) }) {
-                return held.place(jump)
+                return "\(held.place(frames[index + 1].lookupAddress)) through \(held.place(jump))"
             }
         }
         return nil
