@@ -106,7 +106,9 @@ struct LockOutput {
             let holders = cycles.holders(of: wait.task.address)
             lines += few(holders, "\(indent)  ") { "\(indent)  \($0.relation.rawValue) \(holderText($0))" }
             guard let holder = holders.first, !holder.isGone else { return lines }
-            if holder.task == wait.task.address, holder.acquisition == nil, holder.relation == .holds {
+            if holder.task == wait.task.address, holder.acquisition == nil, holder.relation == .holds,
+                wait.lockClass.nature == .lock
+            {
                 lines.append(
                     "\(indent)  which did not take it: the owner has exited, and its task_struct was used again")
                 return lines

@@ -91,13 +91,12 @@ private final class FutexSearch {
             return nil
         }
         // FUT_OFF_INODE: a file's page, whose key does not tell the address; the system call's first argument does.
+        // FUT_OFF_MMSHARED is 2: that of memory by a number, the address is the process's all the same.
         let isFile = offset & 1 != 0
         var address = call.argument
         if !isFile {
-            // FUT_OFF_MMSHARED is 2.
-            guard let start = try? key.path("private", "address").unsigned(),
-                (try? key.path("private", "mm").pointer()) == space
-            else { return nil }
+            guard let start = try? key.path("private", "address").unsigned() else { return nil }
+            if offset & 2 == 0, (try? key.path("private", "mm").pointer()) != space { return nil }
             address = start &+ (offset & ~3)
         }
         // Above the stack pointer, and near it: nobody else knows that word but by a pointer.
