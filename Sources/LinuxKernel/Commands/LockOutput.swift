@@ -114,7 +114,7 @@ struct LockOutput {
                 return lines
             }
             if seen.contains(holder.task) {
-                lines.append("\(indent)  and that closes the circle")
+                if holder.grade < .possible { lines.append("\(indent)  and that closes the circle") }
                 return lines
             }
             here = model.waitOf[holder.task]

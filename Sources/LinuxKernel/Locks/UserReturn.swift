@@ -13,7 +13,8 @@ internal import Unwind
 /// What became of the owner of a lock of whom no function is seen to have taken it.
 enum UserReturn {
     /// It went back to user mode with it: nothing else can have happened.
-    case returned(because: String)
+    /// `function`: the outermost one on its stack, but for the entry.
+    case returned(because: String, function: String)
     /// That may be, or it took the lock where it is now.
     case conceivable(doubt: String)
     /// The task began after others had begun to wait: the owner has exited, and its structure is another task's now.
@@ -53,12 +54,15 @@ struct UserReturnSearch {
         if isYounger(task, steps) { return .reused }
         guard case .userMode = stack.stack.end else { return nil }
         let names = stack.stack.frames.map { kernel.model.symbols.symbol(covering: $0.lookupAddress)?.name ?? "?" }
+        let outermost = names.last { !Self.isEntry($0) && !Self.ways.contains($0) }
         if names.allSatisfy({ Self.ways.contains($0) || Self.isEntry($0) }) {
-            return .returned(because: "it lost the CPU on its way to user mode")
+            return .returned(because: "it lost the CPU on its way to user mode", function: "schedule")
         }
         if let doubt = doubts(stack, names, task).first { return .conceivable(doubt: doubt) }
-        let outermost = names.last { !Self.isEntry($0) && !Self.ways.contains($0) } ?? "another system call"
-        return .returned(because: "it is in \(outermost) now, where no function took a lock of this kind and kept it")
+        let function = outermost ?? "schedule"
+        return .returned(
+            because: "it is in \(function) now, where no function took a lock of this kind and kept it",
+            function: function)
     }
 
     private func word(_ wait: Wait) -> UInt64? { model.lock(wait.lockClass, wait.lock).word?.value }

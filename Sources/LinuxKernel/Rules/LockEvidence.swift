@@ -66,7 +66,7 @@ struct LockEvidence {
                 claim: "\(model.title(holder.task)) took it in \(acquisition.place) and has not released it",
                 expected: .contains("taken in \(acquisition.place)"), reproduce: show)
         }
-        guard holder.relation != .holds else { return nil }
+        guard holder.relation != .holds || wait.lockClass.nature == .user else { return nil }
         return Evidence(
             claim: "\(name(wait)) is \(holder.relation.rawValue) \(model.title(holder.task))",
             expected: .contains("\(model.title(holder.task)) [\(holder.because)]"), reproduce: show)

@@ -28,7 +28,7 @@ struct LockFindings {
     func all() -> [Finding] {
         var findings = cycles.cycles.map { deadlock($0) }
         for group in groups() {
-            guard let blocker = group.first else { continue }
+            guard let blocker = group.first, !isOrdinary(blocker) else { continue }
             let own = cycles.steps(blocker.task).first { $0.holder.task == blocker.task }
             if case .reused = blocker.activity, let step = own {
                 findings.append(reusedOwner(step))
@@ -38,6 +38,13 @@ struct LockFindings {
         }
         findings += FrozenFindings(model: model, limit: limit).all()
         return findings.sorted { ($1.isFault ? 1 : 0) < ($0.isFault ? 1 : 0) }
+    }
+
+    /// Processes wait for each other's futexes and file locks all the time: those are told that a signal does not end.
+    private func isOrdinary(_ blocker: Blocker) -> Bool {
+        blocker.victims.allSatisfy {
+            $0.lockClass.nature == .user && (try? $0.task.state.isUninterruptible) == false
+        }
     }
 
     /// Readers of one lock block the same tasks: one finding.
@@ -123,78 +130,105 @@ struct LockFindings {
 
     // MARK: Those that block others
 
+    /// What ends a chain, as a finding says it.
+    private struct ChainEnd {
+        let rule: String
+        let summary: String
+        /// It will not end by itself, however short it has lasted.
+        var isSure = false
+        var contradictions: [String] = []
+        var evidence: [Evidence] = []
+    }
+
     private func blocked(_ blocker: Blocker, with others: [Blocker]) -> Finding {
         let steps = cycles.held(by: blocker.task)
-        let direct = blocker.victims.first { blocker.locks.contains($0.lock) } ?? blocker.victims.first
-        let lock = direct.map { name($0) } ?? "a lock"
         let isExact = steps.contains { $0.holder.grade <= .checked && $0.holder.relation != .obliged }
         // What processes share among themselves is theirs to keep for as long as they like.
         let isUsers = steps.allSatisfy { $0.wait.lockClass.nature == .user }
+        let userReturn = isUsers ? nil : UserReturnSearch(model).judge(blocker.task, steps)
+        if case .reused? = userReturn { return reused(blocker, steps) }
+        let end = end(blocker, others.count, steps, isUsers, isExact, userReturn)
+        var contradictions = end.contradictions
+        let isHung = blocker.victims.contains {
+            ($0.since ?? 0) >= limit && (try? $0.task.state.isUninterruptible) == true
+        }
+        let isStuck = !isHung && !end.isSure && !isUsers && isStuck(blocker)
+        if isStuck {
+            contradictions.append(
+                "the kernel would wait for \(limit / 1_000_000_000) s before it calls this a hang: it may yet go on")
+        }
+        return Finding(
+            rule: end.rule, confidence: isStuck ? .possible : isExact ? .certain : .probable,
+            isFault: isHung || end.isSure || isStuck, summary: end.summary,
+            parties: few([blocker] + others) { "\(model.title($0.task)) \($0.activity.text)\(taken($0))" }
+                + few(blocker.victims) { waits($0, "waits for") + place($0) },
+            chronology: chronology(blocker.victims),
+            evidence: evidence.of(cycles.steps(among: blocker.victims, to: blocker.task, most: Self.named))
+                + end.evidence,
+            contradictions: contradictions, unread: unread, graph: graph(blocker.victims))
+    }
+
+    private func lock(_ blocker: Blocker) -> String {
+        let direct = blocker.victims.first { blocker.locks.contains($0.lock) } ?? blocker.victims.first
+        return direct.map { name($0) } ?? "a lock"
+    }
+
+    private func end(
+        _ blocker: Blocker, _ others: Int, _ steps: [WaitStep], _ isUsers: Bool, _ isExact: Bool,
+        _ userReturn: UserReturn?
+    ) -> ChainEnd {
+        let lock = lock(blocker)
         let count = blocker.victims.count
         let waiting = "\(count) task\(count == 1 ? " waits" : "s wait")"
         let title = model.title(blocker.task)
-        let userReturn = isUsers ? nil : UserReturnSearch(model).judge(blocker.task, steps)
-        var isReturned = false
-        let rule: String
-        let summary: String
-        if case .reused? = userReturn {
-            return reused(blocker, lock, steps)
-        } else if case .returned(let because)? = userReturn {
-            rule = "held-in-user-mode"
-            isReturned = true
-            summary =
-                "\(title) went back to user mode with \(lock) held: \(because); \(waiting) for it, and it "
-                + blocker.activity.text
-        } else if blocker.activity.isGone {
-            rule = "exited-owner"
-            summary = "the owner of \(lock) has exited without releasing it; \(waiting) for ever"
-        } else if blocker.activity.isUserMode, !isUsers {
-            rule = "held-in-user-mode"
-            summary = "\(title) went back to user mode with \(lock) held; \(waiting) for it"
-        } else {
-            rule = "blocked"
-            let longest = blocker.victims.compactMap(\.since).max().map { "; the longest for \(span($0))" } ?? ""
-            let has = steps.first?.holder.relation == .obliged ? "has to bring about" : "holds"
-            summary =
-                "\(waiting) for \(title)" + (others.isEmpty ? "" : " and \(others.count) more who hold the same")
-                + ", which \(has) \(lock) and \(blocker.activity.text)\(longest)"
+        if case .returned(let because, let function)? = userReturn {
+            return ChainEnd(
+                rule: "held-in-user-mode",
+                summary:
+                    "\(title) went back to user mode with \(lock) held: \(because); \(waiting) for it, and it "
+                    + blocker.activity.text, isSure: true, evidence: stack(blocker.task, function))
+        }
+        if blocker.activity.isGone {
+            return ChainEnd(
+                rule: "exited-owner",
+                summary: "the owner of \(lock) has exited without releasing it; \(waiting) for ever", isSure: !isUsers)
+        }
+        if blocker.activity.isUserMode, !isUsers {
+            return ChainEnd(
+                rule: "held-in-user-mode",
+                summary: "\(title) went back to user mode with \(lock) held; \(waiting) for it", isSure: isExact)
         }
         var contradictions: [String] = []
-        if rule == "blocked", !isUsers,
-            steps.allSatisfy({ $0.holder.acquisition == nil && $0.holder.relation == .holds })
-        {
+        if !isUsers, steps.allSatisfy({ $0.holder.acquisition == nil && $0.holder.relation == .holds }) {
             var unseen = "no function on the stack of \(title) is seen to take the lock"
             if case .conceivable(let doubt)? = userReturn {
                 unseen += ": it may have gone back to user mode with it; but \(doubt)"
             }
             contradictions.append(unseen)
         }
-        let isHung = blocker.victims.contains {
-            ($0.since ?? 0) >= limit && (try? $0.task.state.isUninterruptible) == true
-        }
-        let isSure =
-            isHung || isReturned || !isUsers && (blocker.activity.isGone || blocker.activity.isUserMode && isExact)
-        let isStuck = !isSure && !isUsers && isStuck(blocker)
-        if isStuck {
-            contradictions.append(
-                "the kernel would wait for \(limit / 1_000_000_000) s before it calls this a hang: it may yet go on")
-        }
-        return Finding(
-            rule: rule, confidence: isStuck ? .possible : isExact ? .certain : .probable,
-            isFault: isSure || isStuck, summary: summary,
-            parties: few([blocker] + others) { "\(model.title($0.task)) \($0.activity.text)\(taken($0))" }
-                + few(blocker.victims) { waits($0, "waits for") + place($0) },
-            chronology: chronology(blocker.victims),
-            evidence: evidence.of(cycles.steps(among: blocker.victims, to: blocker.task, most: Self.named)),
-            contradictions: contradictions, unread: unread, graph: graph(blocker.victims))
+        let longest = blocker.victims.compactMap(\.since).max().map { "; the longest for \(span($0))" } ?? ""
+        let has = steps.first?.holder.relation == .obliged ? "has to bring about" : "holds"
+        return ChainEnd(
+            rule: "blocked",
+            summary: "\(waiting) for \(title)" + (others == 0 ? "" : " and \(others) more who hold the same")
+                + ", which \(has) \(lock) and \(blocker.activity.text)\(longest)", contradictions: contradictions)
     }
 
-    private func reused(_ blocker: Blocker, _ lock: String, _ steps: [WaitStep]) -> Finding {
+    private func stack(_ task: VirtualAddress, _ function: String) -> [Evidence] {
+        guard let pid = try? model.task(task)?.pid else { return [] }
+        return [
+            Evidence(
+                claim: "\(model.title(task)) stands in \(function)", expected: .contains(function),
+                reproduce: "bt -N \(pid)")
+        ]
+    }
+
+    private func reused(_ blocker: Blocker, _ steps: [WaitStep]) -> Finding {
         let victims = blocker.victims
         return Finding(
             rule: "exited-owner", confidence: .probable,
             summary:
-                "the owner of \(lock) has exited: its task_struct is now that of \(model.title(blocker.task)), which began "
+                "the owner of \(lock(blocker)) has exited: its task_struct is now that of \(model.title(blocker.task)), which began "
                 + "after others had begun to wait for the lock",
             parties: few(victims) { waits($0, "waits for") + place($0) }, chronology: chronology(victims),
             evidence: evidence.of(steps), unread: unread, graph: graph(victims))

@@ -59,6 +59,13 @@ private final class FutexSearch {
     private let registersType: TypeID
     private let directMap: UInt64?
     private var spaces: [VirtualAddress: AddressSpace?] = [:]
+    private var processes: [Int: Process] = [:]
+
+    private struct Process {
+        let name: String
+        /// The threads by what `gettid` returns to them.
+        let threads: [UInt64: Task]
+    }
 
     /// `futex`, `futex_waitv`, `futex_wait`, `futex_requeue` of 64-bit programs; `futex`, `futex_time64`, `futex_waitv`
     /// and those of 32-bit ones (arch/x86/entry/syscalls).
@@ -106,12 +113,11 @@ private final class FutexSearch {
             directMap.map { VirtualAddress($0 &+ physical.rawValue) }
         }
         let group = (try? task.tgid) ?? 0
-        let leader = scene.threads(of: group).first { (try? $0.pid) == group }
-        let name = leader.flatMap { try? $0.comm } ?? (try? task.comm) ?? "?"
         return Futex(
             task: task, queued: queued, address: address, space: space, place: place,
             holder: inherited(value) ?? user.flatMap { owner(address, task, group, isShared: isFile, $0) },
-            process: "of process \(group) (\(name))" + (isOwnStack ? ", on the stack of its thread" : ""))
+            process: "of process \(group) (\(process(group).name))" + (isOwnStack ? ", on the stack of its thread" : "")
+        )
     }
 
     /// The first argument of the system call that a task is in, when that is one that waits for futexes.
@@ -158,6 +164,20 @@ private final class FutexSearch {
         return nil
     }
 
+    /// Read once: a process can have very many threads, all of which wait.
+    private func process(_ group: Int) -> Process {
+        if let known = processes[group] { return known }
+        var threads: [UInt64: Task] = [:]
+        var name: String?
+        for thread in scene.threads(of: group) {
+            if let id = Self.ownID(thread) { threads[id] = thread }
+            if (try? thread.pid) == group { name = try? thread.comm }
+        }
+        let made = Process(name: name ?? "?", threads: threads)
+        processes[group] = made
+        return made
+    }
+
     // MARK: Owners
 
     /// Of a futex with priority inheritance the kernel has an rt_mutex.
@@ -195,7 +215,7 @@ private final class FutexSearch {
         guard !isShared, let value = word(0) else { return nil }
         func thread(_ id: UInt64) -> Task? {
             guard id != 0 else { return nil }
-            return scene.threads(of: group).first { Self.ownID($0) == id }
+            return process(group).threads[id]
         }
         // FUTEX_WAITERS | thread id.
         if value & Self.waiters != 0, let owner = thread(value & Self.threadMask) {

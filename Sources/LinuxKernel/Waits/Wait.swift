@@ -89,6 +89,18 @@ final class WaitScene {
     /// The threads of a process.
     func threads(of group: Int) -> [Task] { groups[group] ?? [] }
 
+    private var living: [Int: (task: Task, isAlone: Bool)?] = [:]
+
+    /// A process's leader, or another of its threads when that has exited; nil when all have.
+    func livingThread(of group: Int) -> (task: Task, isAlone: Bool)? {
+        if let known = living[group] { return known }
+        let threads = threads(of: group).filter { (try? $0.state.exit) == 0 }
+        let leader = threads.first { (try? $0.pid) == group } ?? threads.first
+        let made = leader.map { (task: $0, isAlone: threads.count == 1) }
+        living[group] = .some(made)
+        return made
+    }
+
     /// A process that has an open file, a `struct file`. Complexity: linear in the open files of all processes.
     func process(withFile file: VirtualAddress) -> Task? {
         tasks.first { task in

@@ -2,6 +2,7 @@
 
 internal import Bytes
 internal import DebugModel
+internal import Memory
 internal import Target
 
 extension LockClass {
@@ -49,19 +50,21 @@ extension WaiterSite {
         let members = FileLockMembers(model)
         let queue = (members.path("wait") + ["head"]).joined(separator: ".")
         guard let own = container("file_lock", queue), let blocker = members.pointer(own, "blocker"), !blocker.isNull,
-            let node = try? members.member(own, "blocked_member")?.address,
-            let list = members.member(blocker, "blocked_requests"),
-            (try? Self.holds(list, node)) == true
+            let node = try? members.member(own, "blocked_member")?.address, isLinked(node)
         else { return nil }
         let mode: WaitMode = (try? members.member(own, "type")?.unsigned()) == 1 ? .write : .read
         return WaitedFor(
             blocker, mode, holder: holder(of: blocker, members), name: Self.name(blocker, members))
     }
 
-    private static func holds(_ list: Value, _ node: VirtualAddress) throws -> Bool {
-        var found = false
-        try ListWalk.walk(list, anomaly: { _ in }) { if $0 == node { found = true } }
-        return found
+    /// The node is on a list: its neighbours point back at it.
+    private func isLinked(_ node: VirtualAddress) -> Bool {
+        let space = scene.kernel.model.space
+        guard let next = try? space.word(node), let back = try? space.word(node.advanced(by: UInt64(8))),
+            next != node.rawValue
+        else { return false }
+        return (try? space.word(VirtualAddress(next).advanced(by: UInt64(8)))) == node.rawValue
+            && (try? space.word(VirtualAddress(back))) == node.rawValue
     }
 
     /// The process that took it: its only thread, else its leader, for any of them may give it back. Locks of open files
@@ -73,10 +76,9 @@ extension WaiterSite {
         let flags = (try? members.member(lock, "flags")?.unsigned()) ?? 0
         let file = members.pointer(lock, "file")
         let isOfFile = flags & (2 | 1024) != 0
-        let threads = scene.threads(of: Int(clamping: pid)).filter { (try? $0.state.exit) == 0 }
-        if let leader = threads.first(where: { (try? $0.pid) == Int(clamping: pid) }) ?? threads.first {
-            let isOwn = threads.contains { $0.address == task.address }
-            let isSole = threads.count == 1 && !(isOfFile && file.map { isShared($0, members.model) } ?? true)
+        if let (leader, isAlone) = scene.livingThread(of: Int(clamping: pid)) {
+            let isOwn = (try? task.tgid) == Int(clamping: pid)
+            let isSole = isAlone && !(isOfFile && file.map { isShared($0, members.model) } ?? true)
             return Holder(
                 task: leader.address, grade: isOwn && isOfFile ? .possible : isSole ? .exact : .derived,
                 because: isOwn && isOfFile
