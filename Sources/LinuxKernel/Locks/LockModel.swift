@@ -29,7 +29,7 @@ package final class LockModel {
     let stacks: TaskStacks
     let clock: SchedulerClock
     private let held: HeldLocks
-    private let names: LockNames
+    private lazy var names = LockNames(kernel, tasks)
     private let obligations: Obligations
     /// Who has yet to give back what.
     private let releases: Obligations
@@ -43,7 +43,8 @@ package final class LockModel {
     /// The locks that are waited for, in the order of the tasks.
     let lockOrder: [VirtualAddress]
 
-    package init(_ kernel: LinuxKernel) throws {
+    /// `only`: look for the waits of these tasks alone.
+    package init(_ kernel: LinuxKernel, only chosen: [Task]? = nil) throws {
         self.kernel = kernel
         tasks = try kernel.tasks().tasks
         var byAddress: [VirtualAddress: Task] = [:]
@@ -58,7 +59,7 @@ package final class LockModel {
         let sources = WaitSources.all.map { $0.init(scene) }
         var waits: [Wait] = []
         var gaps: [Gap] = []
-        for task in tasks + idle {
+        for task in chosen ?? tasks + idle {
             do {
                 for source in sources {
                     guard let wait = try source.wait(of: task) else { continue }
@@ -84,7 +85,6 @@ package final class LockModel {
         waitersByLock = waiters
         lockOrder = order
         held = HeldLocks(kernel)
-        names = LockNames(kernel, tasks)
         obligations = Obligations(kernel, stacks, LockEffects(kernel).signalling())
         releases = Obligations(kernel, stacks, held.effects)
     }

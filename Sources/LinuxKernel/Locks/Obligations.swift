@@ -70,11 +70,15 @@ final class Obligations {
                 where ahead.grade < .guess {
                     let object = Object(group: ahead.effect.group, address: ahead.object)
                     let duty = Duty(task: task.address, isCertain: ahead.isCertain, call: ahead.call)
-                    guard let place = found[object]?.firstIndex(where: { $0.task == task.address }) else {
+                    // One for each task, whose frames come one after the other.
+                    guard let last = found[object]?.last, last.task == task.address else {
                         found[object, default: []].append(duty)
                         continue
                     }
-                    if duty.isCertain, found[object]?[place].isCertain == false { found[object]?[place] = duty }
+                    if duty.isCertain, !last.isCertain {
+                        found[object]?.removeLast()
+                        found[object]?.append(duty)
+                    }
                 }
             }
         }
