@@ -305,6 +305,12 @@ package final class LockModel {
         }
     }
 
+    /// Somebody waits for what others will have to bring about: then all stacks will be asked for that as well.
+    private lazy var expectsDuties = waits.contains {
+        $0.lockClass.nature == .event && !$0.lockClass.calls.signals.isEmpty
+            && (try? $0.task.state.isUninterruptible) == true
+    }
+
     private func writersLock(_ lockClass: LockClass, _ address: VirtualAddress) -> VirtualAddress? {
         guard let known = lockClass.writersLock,
             let type = (try? kernel.model.types.lookup(.ordinary, known.type)).flatMap({ $0 }),
