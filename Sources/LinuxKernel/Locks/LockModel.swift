@@ -31,6 +31,7 @@ package final class LockModel {
     private let held: HeldLocks
     private lazy var names = LockNames(kernel, tasks)
     private let obligations: Obligations
+    private var haveAllBeenVisited = false
     /// Who has yet to give back what.
     private let releases: Obligations
     private var locks: [Key: Lock] = [:]
@@ -238,6 +239,7 @@ package final class LockModel {
     private func findObliged(_ lockClass: LockClass, _ address: VirtualAddress) -> [Holder] {
         let told = lockClass.obliged(kernel, address)
         if !told.isEmpty || lockClass.calls.signals.isEmpty { return told }
+        if expectsInference { visitAll() }
         let duties = obligations.duties(lockClass, address, among: Array(byAddress.values)).filter {
             waitOf[$0.task]?.lock != address
         }
@@ -305,10 +307,25 @@ package final class LockModel {
         }
     }
 
-    /// Somebody waits for what others will have to bring about: then all stacks will be asked for that as well.
-    private lazy var expectsDuties = waits.contains {
-        $0.lockClass.nature == .event && !$0.lockClass.calls.signals.isEmpty
-            && (try? $0.task.state.isUninterruptible) == true
+    /// Some lock is held that does not say by whom: then all stacks will be asked for that.
+    private lazy var expectsInference = lockOrder.contains { address in
+        guard let lockClass = waiters(address).first?.lockClass, lockClass.nature == .lock, !lockClass.holdersRun else {
+            return false
+        }
+        switch lock(lockClass, address).owner {
+        case .readers, .somebody, .unknown: return true
+        case .task, .last, .gone, .free: return false
+        }
+    }
+
+    /// Finds what all tasks hold and have yet to do while each stack is at hand: unwinding costs as much as either.
+    private func visitAll() {
+        guard !haveAllBeenVisited else { return }
+        haveAllBeenVisited = true
+        for task in byAddress.values where !obligations.hasConsidered(task) {
+            _ = held(by: task)
+            if let stack = try? stacks.stack(of: task) { obligations.consider(stack) }
+        }
     }
 
     private func writersLock(_ lockClass: LockClass, _ address: VirtualAddress) -> VirtualAddress? {
