@@ -29,6 +29,9 @@ package struct ByteSlice: Sendable {
     /// False once the file behind these bytes lost pages while it was mapped.
     package var isIntact: Bool { storage.isIntact }
 
+    /// To be called once for every page of a dump that is read: so that not all of a large one stays in memory.
+    package func noteUse() { storage.noteUse() }
+
     /// `count` bytes from `offset`; throws `.truncated` when they are not all there.
     package func sub(_ offset: UInt64, _ count: UInt64, _ what: String) throws(ParseFault) -> ByteSlice {
         let available = UInt64(self.count)

@@ -2,6 +2,7 @@
 
 internal import CMapping
 internal import Glibc
+internal import Synchronization
 
 /// Bytes that stay where they are and never change while someone holds this object.
 ///
@@ -15,6 +16,13 @@ internal import Glibc
     let base: UnsafeRawPointer
     private let release: Release
     let lost: UnsafePointer<UInt8>?
+    private let uses = Atomic<Int>(0)
+
+    /// Bytes of mapped files that stay in this process' memory at most, about: a dump of a large machine is read in
+    /// every corner, and the system counts what was read once as used.
+    private static let mostResident = 256 << 20
+    /// Uses between two looks at how much that is.
+    private static let usesBetweenLooks = 4096
 
     private enum Release {
         case unmap
@@ -81,6 +89,20 @@ internal import Glibc
             if let lost = unsafe lost { unsafe inquest_mapping_unwatch(lost) }
             unsafe munmap(UnsafeMutableRawPointer(mutating: base), count)
         }
+    }
+
+    /// To be called once for every few KiB that are read. Gives pages of a large mapped file back to the system when many
+    /// have been read: their bytes stay, and are mapped again when they are read again.
+    func noteUse() {
+        guard release == .unmap, count > Self.mostResident,
+            uses.wrappingAdd(1, ordering: .relaxed).newValue % Self.usesBetweenLooks == 0,
+            let words = try? ByteSource.read("/proc/self/statm")
+        else { return }
+        // Pages: all, resident, resident of files.
+        let numbers = words.split(separator: 0x20).map { Int(String(decoding: $0, as: UTF8.self)) }
+        guard numbers.count > 2, let pages = numbers[2], pages > Self.mostResident / 4096 else { return }
+        // Safe: the mapping is ours until deinit; a private mapping that nobody writes to reads the same afterwards.
+        _ = unsafe madvise(UnsafeMutableRawPointer(mutating: base), count, MADV_DONTNEED)
     }
 
     /// False once a mapped file lost a page that was read: what was read since then may be zeros.

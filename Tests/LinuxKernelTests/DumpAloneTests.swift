@@ -1,5 +1,6 @@
 // A dump alone, with the BTF, kallsyms and ORC of its memory, answers as with DWARF for everything, on every dump.
 
+import Analysis
 import Bytes
 import DebugInfo
 import DebugModel
@@ -124,6 +125,23 @@ struct DumpAloneTests {
             }
         }
         return found
+    }
+
+    /// Addresses and pids: what a verdict says beside places in the source.
+    private func facts(_ kernel: LinuxKernel) -> [String] {
+        let examination = Examination(kernel)
+        return (examination.faults + examination.observations).flatMap { finding -> [String] in
+            let texts = finding.parties + finding.evidence.map(\.claim) + [finding.summary]
+            let found = texts.flatMap { text in
+                text.matches(of: /0x[0-9a-f]{12,16}\b|\(\d+\)/).map { String($0.output) }
+            }
+            return ["\(finding.rule) \(finding.confidence) \(finding.isFault)"] + Set(found).sorted()
+        }
+    }
+
+    @Test("a verdict is the same without DWARF: rules, tasks, locks", arguments: DescribedDump.all)
+    func verdicts(dump: DescribedDump) throws {
+        #expect(facts(try dump.open(withDWARF: false)) == facts(try dump.open(withDWARF: true)))
     }
 
     @Test("what a dump says alone is what it says with DWARF", arguments: DescribedDump.all)

@@ -78,7 +78,10 @@ struct ExtentMemory: ContiguousMemory {
                 let bytes =
                     mapping?.clamped(position, UInt64(pageSize))
                     ?? sources[extent.source].clamped(position, UInt64(pageSize))
-                if bytes.count == pageSize { return Page(base: base, bytes: bytes) }
+                if bytes.count == pageSize {
+                    bytes.noteUse()
+                    return Page(base: base, bytes: bytes)
+                }
             }
         }
         return try partialPage(base, containing: address.rawValue)
@@ -89,6 +92,7 @@ struct ExtentMemory: ContiguousMemory {
         guard let mapping, index < saved.count, saved[index].start <= address.rawValue else { return nil }
         let room = min(saved[index].end - address.rawValue, UInt64(max(limit, 0))) & ~UInt64(pageSize - 1)
         let bytes = mapping.clamped(saved[index].position &+ (address.rawValue - saved[index].start), room)
+        bytes.noteUse()
         return room > 0 && UInt64(bytes.count) == room ? bytes : nil
     }
 

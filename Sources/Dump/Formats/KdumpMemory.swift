@@ -89,6 +89,7 @@ struct KdumpMemory: PhysicalMemory {
         }
         let packed = part.bytes.clamped(descriptor.offset, descriptor.size)
         guard UInt64(packed.count) == descriptor.size else { throw .notSaved(address, .truncated) }
+        packed.noteUse()
         let bytes = try decode(packed, descriptor.flags, address)
         guard packed.isIntact else { throw .notSaved(address, .changed) }
         return Page(base: base, bytes: bytes)

@@ -57,6 +57,7 @@ struct HeldLocks {
                         lock: held.object, group: held.effect.group, isShared: held.effect.isShared, call: held.call,
                         isCertain: held.isCertain, grade: held.grade, place: place(held.call)))
             }
+            guard others == nil else { continue }
             for back in recovered.held(inFrame: index, followingCalls: followingCalls, reverse) where back.isCertain {
                 given.insert(Given(lock: back.object, group: back.effect.group))
             }

@@ -1,6 +1,7 @@
 // A lock as its own words tell: its state, who has it, how many read.
 
 package import Bytes
+internal import DebugModel
 internal import Target
 
 /// Who has a lock, as far as the lock says.
@@ -28,6 +29,8 @@ package struct Lock: Sendable {
     package let owner: LockOwner
     /// The word that says so, with the expression that prints it; nil where there is none.
     package let word: (expression: String, value: UInt64)?
+    /// Where that word lies.
+    package let reads: [Range<VirtualAddress>]
     /// In words: "held for writing", "read by 4".
     package let state: String
 
@@ -44,6 +47,23 @@ package struct Lock: Sendable {
         word = state.word.map { word in
             ("print -x ((struct \(typeName ?? "")*)0x\(hex(address.rawValue)))->\(word.path)", word.value)
         }
+        reads =
+            state.word.map { word in
+                kernel.model.range(of: word.path, in: lockClass.typeName ?? "", at: address)
+            } ?? []
         self.state = state.text
+    }
+}
+
+extension Target {
+    /// The bytes of a member of the structure at `address`; empty when there is none of that name.
+    func range(of path: String, in type: String, at address: VirtualAddress) -> [Range<VirtualAddress>] {
+        guard var value = try? object(.structure, type, at: address) else { return [] }
+        for member in path.split(separator: ".") {
+            guard let inner = try? value.member(String(member)) else { return [] }
+            value = inner
+        }
+        guard let start = try? value.address, let size = try? value.bytes().count else { return [] }
+        return [start..<start.advanced(by: UInt64(size))]
     }
 }

@@ -29,8 +29,9 @@ package final class LockModel {
     let stacks: TaskStacks
     let clock: SchedulerClock
     private let held: HeldLocks
-    private let names: LockNames
+    private lazy var names = LockNames(kernel, tasks)
     private let obligations: Obligations
+    private var haveAllBeenVisited = false
     /// Who has yet to give back what.
     private let releases: Obligations
     private var locks: [Key: Lock] = [:]
@@ -43,7 +44,8 @@ package final class LockModel {
     /// The locks that are waited for, in the order of the tasks.
     let lockOrder: [VirtualAddress]
 
-    package init(_ kernel: LinuxKernel) throws {
+    /// `only`: look for the waits of these tasks alone.
+    package init(_ kernel: LinuxKernel, only chosen: [Task]? = nil) throws {
         self.kernel = kernel
         tasks = try kernel.tasks().tasks
         var byAddress: [VirtualAddress: Task] = [:]
@@ -58,7 +60,7 @@ package final class LockModel {
         let sources = WaitSources.all.map { $0.init(scene) }
         var waits: [Wait] = []
         var gaps: [Gap] = []
-        for task in tasks + idle {
+        for task in chosen ?? tasks + idle {
             do {
                 for source in sources {
                     guard let wait = try source.wait(of: task) else { continue }
@@ -84,7 +86,6 @@ package final class LockModel {
         waitersByLock = waiters
         lockOrder = order
         held = HeldLocks(kernel)
-        names = LockNames(kernel, tasks)
         obligations = Obligations(kernel, stacks, LockEffects(kernel).signalling())
         releases = Obligations(kernel, stacks, held.effects)
     }
@@ -247,6 +248,7 @@ package final class LockModel {
     private func findObliged(_ lockClass: LockClass, _ address: VirtualAddress) -> [Holder] {
         let told = lockClass.obliged(kernel, address)
         if !told.isEmpty || lockClass.calls.signals.isEmpty { return told }
+        if expectsInference { visitAll() }
         let duties = obligations.duties(lockClass, address, among: Array(byAddress.values)).filter {
             waitOf[$0.task]?.lock != address
         }
@@ -311,6 +313,27 @@ package final class LockModel {
                 task: task, isShared: match.isShared,
                 grade: isChecked ? .checked : match.isCertain && !isTooMany ? .derived : .possible,
                 because: isChecked && shared == true ? "\(because); all \(certain) found" : because, acquisition: match)
+        }
+    }
+
+    /// Some lock is held that does not say by whom: then all stacks will be asked for that.
+    private lazy var expectsInference = lockOrder.contains { address in
+        guard let lockClass = waiters(address).first?.lockClass, lockClass.nature == .lock, !lockClass.holdersRun else {
+            return false
+        }
+        switch lock(lockClass, address).owner {
+        case .readers, .somebody, .unknown: return true
+        case .task, .last, .gone, .free: return false
+        }
+    }
+
+    /// Finds what all tasks hold and have yet to do while each stack is at hand: unwinding costs as much as either.
+    private func visitAll() {
+        guard !haveAllBeenVisited else { return }
+        haveAllBeenVisited = true
+        for task in byAddress.values where !obligations.hasConsidered(task) {
+            _ = held(by: task)
+            if let stack = try? stacks.stack(of: task) { obligations.consider(stack) }
         }
     }
 

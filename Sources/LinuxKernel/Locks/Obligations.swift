@@ -29,7 +29,9 @@ final class Obligations {
     private let kernel: LinuxKernel
     private let stacks: TaskStacks
     let effects: CallEffects
-    private var duties: [Object: [Duty]]?
+    private var duties: [Object: [Duty]] = [:]
+    private var considered: Set<VirtualAddress> = []
+    private var isComplete = false
     /// Tasks by the lowest address of their stack.
     private var byStack: [VirtualAddress: VirtualAddress]?
 
@@ -40,10 +42,16 @@ final class Obligations {
     }
 
     /// Those of `tasks` that will signal the object, the certain ones first; one for each task.
-    /// Complexity: the first question follows the stacks of all tasks.
+    /// Complexity: the first question follows the stacks of all tasks that `consider` was not given.
     func duties(_ lockClass: LockClass, _ address: VirtualAddress, among tasks: [Task]) -> [Duty] {
-        if duties == nil { duties = find(tasks) }
-        return duties?[Object(group: lockClass.name, address: address)] ?? []
+        if !isComplete {
+            for task in tasks where !considered.contains(task.address) {
+                if let stack = try? stacks.stack(of: task) { consider(stack) }
+            }
+            isComplete = true
+        }
+        return (duties[Object(group: lockClass.name, address: address)] ?? [])
+            .sorted { ($1.isCertain ? 1 : 0, $0.task) < ($0.isCertain ? 1 : 0, $1.task) }
     }
 
     /// The task on whose stack the object lies.
@@ -60,25 +68,27 @@ final class Obligations {
         return known[VirtualAddress(address.rawValue & ~(size &- 1))]
     }
 
-    private func find(_ tasks: [Task]) -> [Object: [Duty]] {
-        var found: [Object: [Duty]] = [:]
-        for task in tasks {
-            guard let stack = try? stacks.stack(of: task) else { continue }
-            let recovered = kernel.recover(stack)
-            for index in stack.stack.frames.indices {
-                for ahead in recovered.ahead(inFrame: index, followingCalls: true, effects)
-                where ahead.grade < .guess {
-                    let object = Object(group: ahead.effect.group, address: ahead.object)
-                    let duty = Duty(task: task.address, isCertain: ahead.isCertain, call: ahead.call)
-                    guard let place = found[object]?.firstIndex(where: { $0.task == task.address }) else {
-                        found[object, default: []].append(duty)
-                        continue
-                    }
-                    if duty.isCertain, found[object]?[place].isCertain == false { found[object]?[place] = duty }
+    func hasConsidered(_ task: Task) -> Bool { considered.contains(task.address) }
+
+    /// A stack that somebody has at hand: unwinding it again costs as much as the rest.
+    func consider(_ stack: TaskStack) {
+        guard considered.insert(stack.task.address).inserted else { return }
+        let recovered = kernel.recover(stack)
+        for index in stack.stack.frames.indices {
+            for ahead in recovered.ahead(inFrame: index, followingCalls: true, effects) where ahead.grade < .guess {
+                let object = Object(group: ahead.effect.group, address: ahead.object)
+                let duty = Duty(task: stack.task.address, isCertain: ahead.isCertain, call: ahead.call)
+                // One for each task, whose frames come one after the other.
+                guard let last = duties[object]?.last, last.task == duty.task else {
+                    duties[object, default: []].append(duty)
+                    continue
+                }
+                if duty.isCertain, !last.isCertain {
+                    duties[object]?.removeLast()
+                    duties[object]?.append(duty)
                 }
             }
         }
-        return found.mapValues { $0.sorted { ($1.isCertain ? 1 : 0, $0.task) < ($0.isCertain ? 1 : 0, $1.task) } }
     }
 }
 

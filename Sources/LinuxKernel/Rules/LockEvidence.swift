@@ -33,7 +33,7 @@ struct LockEvidence {
             return Evidence(
                 claim: "\(who): the waiter on its list names the task", expected: .number(wait.task.address.rawValue),
                 reproduce: "print -x (unsigned long)((struct \(type)*)0x\(hex(waiter.rawValue)))->\(member)",
-                reads: [waiter..<waiter.advanced(by: UInt64(64))])
+                reads: model.kernel.model.range(of: member, in: type, at: waiter))
         case .shown(let command, let text):
             return Evidence(claim: who, expected: .contains(text), reproduce: command)
         }
@@ -55,7 +55,7 @@ struct LockEvidence {
             }
         return Evidence(
             claim: claim, expected: .number(word.value), reproduce: word.expression,
-            reads: [wait.lock..<wait.lock.advanced(by: UInt64(64))])
+            reads: lock.reads)
     }
 
     private func holding(_ step: WaitStep) -> Evidence? {
@@ -64,11 +64,19 @@ struct LockEvidence {
         if let acquisition = holder.acquisition {
             return Evidence(
                 claim: "\(model.title(holder.task)) took it in \(acquisition.place) and has not released it",
-                expected: .contains("taken in \(acquisition.place)"), reproduce: show)
+                expected: .contains("taken in \(acquisition.place)"), reproduce: show, reads: owner(step))
         }
         guard holder.relation != .holds || wait.lockClass.nature == .user else { return nil }
         return Evidence(
             claim: "\(name(wait)) is \(holder.relation.rawValue) \(model.title(holder.task))",
-            expected: .contains("\(model.title(holder.task)) [\(holder.because)]"), reproduce: show)
+            expected: .contains("\(model.title(holder.task)) [\(holder.because)]"), reproduce: show,
+            reads: wait.holder == nil ? [] : waiting(wait).reads)
+    }
+
+    /// The owner's word, which decides whose stack is looked at; the stack's own words are not listed.
+    private func owner(_ step: WaitStep) -> [Range<VirtualAddress>] {
+        let lock = model.lock(step.wait.lockClass, step.wait.lock)
+        if case .task = lock.owner { return lock.reads }
+        return []
     }
 }

@@ -83,6 +83,8 @@ final class WaitScene {
     /// The tasks on CPUs.
     let running: [VirtualAddress: CPU]
     private(set) lazy var workers = WorkerTable(kernel.model)
+    /// Of lists of waiters, by the list's head: a function in whose frame one of them lies.
+    var functions: [VirtualAddress: String] = [:]
     private(set) lazy var ends = TaskEnds(kernel.model, stackBases.keys)
     private lazy var groups: [Int: [Task]] = Dictionary(grouping: tasks) { (try? $0.tgid) ?? -1 }
 

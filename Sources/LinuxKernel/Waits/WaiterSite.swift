@@ -50,7 +50,14 @@ final class WaiterSite {
         scene.argument(number, of: names, task)
     }
 
-    var isNamed: Bool { function != nil }
+    /// The function of the first waiter that was found in the list: the others wait for the same lock.
+    var listFunction: String? {
+        if let known = scene.functions[head] { return known }
+        if let function { scene.functions[head] = function }
+        return function
+    }
+
+    var isNamed: Bool { listFunction != nil }
 
     /// The function that wakes the waiter of a wait queue.
     private(set) lazy var wakeFunction: String? = {
@@ -76,7 +83,7 @@ final class WaiterSite {
     func sleepingLock(
         _ type: String, _ path: String, waiter: String, isNamed: (String) -> Bool
     ) -> VirtualAddress? {
-        guard shape.type == waiter, function.map(isNamed) ?? true else { return nil }
+        guard shape.type == waiter, listFunction.map(isNamed) ?? true else { return nil }
         return container(type, path)
     }
 

@@ -21,7 +21,7 @@ extension LockClass {
                     "mutex", "wait_list", waiter: "mutex_waiter", isNamed: { $0.contains("mutex") }),
                 let owner = site.fields("mutex", lock).word("owner", "counter"), owner & 1 != 0,
                 // Without a transaction only the function tells.
-                site.function?.contains("ww_mutex") == true || site.hasTransaction(lock, owner: owner & ~7)
+                site.listFunction?.contains("ww_mutex") == true || site.hasTransaction(lock, owner: owner & ~7)
             else { return nil }
             return WaitedFor(lock, .write)
         })
