@@ -228,7 +228,7 @@ package final class LockModel {
         let sure = seen.filter { $0.grade < .possible }
         guard UInt64(sure.count) < count else { return seen }
         let known = Set(sure.map(\.task))
-        let duties = releases.duties(lockClass, address, among: Array(byAddress.values)).filter {
+        let duties = releases.duties(lockClass, address, among: byAddress.values).filter {
             waitOf[$0.task]?.lock != address && !known.contains($0.task)
         }
         let isAll = UInt64(sure.count + duties.count) == count
@@ -247,7 +247,7 @@ package final class LockModel {
     private func findObliged(_ lockClass: LockClass, _ address: VirtualAddress) -> [Holder] {
         let told = lockClass.obliged(kernel, address)
         if !told.isEmpty || lockClass.calls.signals.isEmpty { return told }
-        let duties = obligations.duties(lockClass, address, among: Array(byAddress.values)).filter {
+        let duties = obligations.duties(lockClass, address, among: byAddress.values).filter {
             waitOf[$0.task]?.lock != address
         }
         if let keeper = obligations.keeper(of: address, among: byAddress.values), waitOf[keeper]?.lock != address {

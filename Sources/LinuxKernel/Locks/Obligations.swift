@@ -29,6 +29,8 @@ final class Obligations {
     private let kernel: LinuxKernel
     private let stacks: TaskStacks
     let effects: CallEffects
+    /// Of more who may signal one object nobody says who will.
+    private static let mostDuties = 256
     private var duties: [Object: [Duty]]?
     /// Tasks by the lowest address of their stack.
     private var byStack: [VirtualAddress: VirtualAddress]?
@@ -41,7 +43,7 @@ final class Obligations {
 
     /// Those of `tasks` that will signal the object, the certain ones first; one for each task.
     /// Complexity: the first question follows the stacks of all tasks.
-    func duties(_ lockClass: LockClass, _ address: VirtualAddress, among tasks: [Task]) -> [Duty] {
+    func duties(_ lockClass: LockClass, _ address: VirtualAddress, among tasks: some Sequence<Task>) -> [Duty] {
         if duties == nil { duties = find(tasks) }
         return duties?[Object(group: lockClass.name, address: address)] ?? []
     }
@@ -60,7 +62,16 @@ final class Obligations {
         return known[VirtualAddress(address.rawValue & ~(size &- 1))]
     }
 
-    private func find(_ tasks: [Task]) -> [Object: [Duty]] {
+    /// One for each task, which come one after another: a certain one rather than another.
+    private func note(_ duty: Duty, _ duties: inout [Duty]) {
+        if let last = duties.last, last.task == duty.task {
+            if duty.isCertain, !last.isCertain { duties[duties.count - 1] = duty }
+        } else if duties.count < Self.mostDuties {
+            duties.append(duty)
+        }
+    }
+
+    private func find(_ tasks: some Sequence<Task>) -> [Object: [Duty]] {
         var found: [Object: [Duty]] = [:]
         for task in tasks {
             guard let stack = try? stacks.stack(of: task) else { continue }
@@ -70,11 +81,7 @@ final class Obligations {
                 where ahead.grade < .guess {
                     let object = Object(group: ahead.effect.group, address: ahead.object)
                     let duty = Duty(task: task.address, isCertain: ahead.isCertain, call: ahead.call)
-                    guard let place = found[object]?.firstIndex(where: { $0.task == task.address }) else {
-                        found[object, default: []].append(duty)
-                        continue
-                    }
-                    if duty.isCertain, found[object]?[place].isCertain == false { found[object]?[place] = duty }
+                    note(duty, &found[object, default: []])
                 }
             }
         }
