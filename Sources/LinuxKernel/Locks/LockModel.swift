@@ -229,7 +229,7 @@ package final class LockModel {
         let sure = seen.filter { $0.grade < .possible }
         guard UInt64(sure.count) < count else { return seen }
         let known = Set(sure.map(\.task))
-        let duties = releases.duties(lockClass, address, among: Array(byAddress.values)).filter {
+        let duties = releases.duties(lockClass, address, among: byAddress.values).filter {
             waitOf[$0.task]?.lock != address && !known.contains($0.task)
         }
         let isAll = UInt64(sure.count + duties.count) == count

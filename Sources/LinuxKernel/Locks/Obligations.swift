@@ -29,6 +29,8 @@ final class Obligations {
     private let kernel: LinuxKernel
     private let stacks: TaskStacks
     let effects: CallEffects
+    /// Of more who may signal one object nobody says who will.
+    private static let mostDuties = 256
     private var duties: [Object: [Duty]] = [:]
     private var considered: Set<VirtualAddress> = []
     private var isComplete = false
@@ -80,7 +82,7 @@ final class Obligations {
                 let duty = Duty(task: stack.task.address, isCertain: ahead.isCertain, call: ahead.call)
                 // One for each task, whose frames come one after the other.
                 guard let last = duties[object]?.last, last.task == duty.task else {
-                    duties[object, default: []].append(duty)
+                    if duties[object, default: []].count < Self.mostDuties { duties[object, default: []].append(duty) }
                     continue
                 }
                 if duty.isCertain, !last.isCertain {
