@@ -249,17 +249,17 @@ package final class LockModel {
         let told = lockClass.obliged(kernel, address)
         if !told.isEmpty || lockClass.calls.signals.isEmpty { return told }
         if expectsInference { visitAll() }
-        let duties = obligations.duties(lockClass, address, among: Array(byAddress.values)).filter {
-            waitOf[$0.task]?.lock != address
-        }
+        let all = obligations.duties(lockClass, address, among: Array(byAddress.values))
+        let duties = all.filter { waitOf[$0.task]?.lock != address }
         if let keeper = obligations.keeper(of: address, among: byAddress.values), waitOf[keeper]?.lock != address {
             // Whoever has it on his stack cannot leave his function before all have been told.
             return [Holder(task: keeper, relation: .obliged, grade: .derived, because: "has it on its own stack")]
         }
-        let certain = duties.count { $0.isCertain }
+        // Where not all are listed, one certain of them is not known to be the only one.
+        let isOne = duties.count { $0.isCertain } == 1 && all.count < Obligations.mostDuties
         return duties.map { duty in
             Holder(
-                task: duty.task, relation: .obliged, grade: duty.isCertain && certain == 1 ? .derived : .possible,
+                task: duty.task, relation: .obliged, grade: duty.isCertain && isOne ? .derived : .possible,
                 because: "has yet to signal it in \(held.place(duty.call))",
                 acquisition: taken(lockClass, address, by: duty.task))
         }

@@ -30,7 +30,7 @@ final class Obligations {
     private let stacks: TaskStacks
     let effects: CallEffects
     /// Of more who may signal one object nobody says who will.
-    private static let mostDuties = 256
+    static let mostDuties = 256
     private var duties: [Object: [Duty]] = [:]
     private var considered: Set<VirtualAddress> = []
     private var isComplete = false
