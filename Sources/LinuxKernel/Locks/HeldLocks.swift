@@ -25,10 +25,12 @@ package struct Acquisition: Sendable {
 struct HeldLocks {
     private let kernel: LinuxKernel
     let effects: CallEffects
+    private let releases: ReleasePlans
 
     init(_ kernel: LinuxKernel) {
         self.kernel = kernel
         effects = LockEffects(kernel).holding()
+        releases = ReleasePlans(effects)
     }
 
     /// The locks taken and not released by the functions on a stack, innermost first. `followingCalls`: by helpers that
@@ -36,15 +38,23 @@ struct HeldLocks {
     func held(by stack: TaskStack, followingCalls: Bool, _ others: CallEffects? = nil) -> [Acquisition] {
         let recovered = kernel.recover(stack)
         var found: [Acquisition] = []
+        var given: [Set<GivenBack>] = []
         for index in stack.stack.frames.indices {
             // Whom it switched to gave the run queue's lock back.
             let name = SpinFunctions.name(stack.stack.frames[index], kernel)
             if stack.origin == .switchedOut, name == "__schedule" { continue }
+            let taken = found
             for held in recovered.held(inFrame: index, followingCalls: followingCalls, others ?? effects) {
+                // A function within may have given it back, and is yet to take it again.
+                while given.count < index { given.append(Set(recovered.givenBack(inFrame: given.count, releases))) }
+                let one = GivenBack(object: held.object, group: held.effect.group)
+                let isGiven =
+                    given.prefix(index).contains { $0.contains(one) }
+                    && !taken.contains { $0.lock == held.object && $0.group == held.effect.group && $0.isCertain }
                 found.append(
                     Acquisition(
                         lock: held.object, group: held.effect.group, isShared: held.effect.isShared, call: held.call,
-                        isCertain: held.isCertain, grade: held.grade, place: place(held.call)))
+                        isCertain: held.isCertain && !isGiven, grade: held.grade, place: place(held.call)))
             }
         }
         return found

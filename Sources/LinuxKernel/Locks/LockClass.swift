@@ -2,6 +2,7 @@
 
 internal import Bytes
 internal import DebugModel
+internal import Recovery
 internal import Target
 
 /// A kind of thing that tasks wait for: how it is read, which functions take it and give it back, how a wait for it looks.

@@ -29,3 +29,13 @@ extension LockModel {
         }
     }
 }
+
+extension LockModel {
+    /// The task is the one that runs on some CPU.
+    func isOnCPU(_ task: Task) -> Bool { cpu(of: task.address) != nil }
+
+    /// The CPU that the task runs on; nil when it is switched out.
+    func cpu(of task: VirtualAddress) -> CPU? {
+        kernel.cpus.cpus.first { (try? $0.current.address) == task }
+    }
+}

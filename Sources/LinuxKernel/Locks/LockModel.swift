@@ -298,10 +298,19 @@ package final class LockModel {
     private var running: [Task] { kernel.cpus.cpus.compactMap { try? $0.current } }
 
     /// Of a lock that somebody has and no function on a stack took: the task that went back to user mode with a lock, as
-    /// its CPU's count says, when there is one alone and it has one lock alone.
+    /// its CPU's count says, when there is one alone and it has one lock alone; else those of which the kernel's log says
+    /// that they were switched out with one.
     private func leftBehind(_ lockClass: LockClass) -> [Holder] {
+        // Writers of these take their lock, or none that anybody counts.
         guard lockClass != .seqcount else { return [] }
         let tasks = PreemptCount.leftInUserMode(kernel)
+        if tasks.isEmpty {
+            return AtomicSleepLog(kernel).tasks(among: self.tasks).map { task in
+                Holder(
+                    task: task.address, grade: .possible,
+                    because: "the kernel found it scheduling while atomic, and no function on a stack took it")
+            }
+        }
         return tasks.map { found in
             Holder(
                 task: found.task.address, grade: tasks.count == 1 && found.count == 1 ? .checked : .possible,

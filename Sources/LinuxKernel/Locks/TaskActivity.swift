@@ -12,6 +12,8 @@ package enum TaskActivity: Sendable {
     /// It has exited, and its structure is now that of a task that waits for the lock itself.
     case reused
     case runs(cpu: Int, inUserMode: Bool)
+    /// It runs, and does nothing but wait for a lock whose holder is not known.
+    case spins(cpu: Int, what: String)
     /// With what it waits for and where, in words, and whether it will wake by itself.
     case waits(String, timed: Bool)
     case waitsForIO(place: String)
@@ -27,7 +29,12 @@ package enum TaskActivity: Sendable {
             return
         }
         for cpu in model.kernel.cpus.cpus where (try? cpu.current.address) == address {
-            self = .runs(cpu: cpu.number, inUserMode: model.kernel.state(of: cpu)?.isUserMode == true)
+            if let wait = model.waitOf[address] {
+                let place = model.place(of: wait).map { " in \($0)" } ?? ""
+                self = .spins(cpu: cpu.number, what: "\(model.name(wait.lockClass, wait.lock))\(place)")
+            } else {
+                self = .runs(cpu: cpu.number, inUserMode: PreemptCount.isInUserMode(cpu, model.kernel) == true)
+            }
             return
         }
         if (try? task.value["in_iowait"].unsigned()) == 1 {
@@ -83,6 +90,7 @@ package enum TaskActivity: Sendable {
         case .reused:
             "has exited: its task_struct is now that of this task, which waits for the lock and did not take it"
         case .runs(let cpu, let inUserMode): "runs on CPU \(cpu)\(inUserMode ? " in user mode" : "")"
+        case .spins(let cpu, let what): "spins on CPU \(cpu) for \(what)"
         case .waits(let what, _): "waits for \(what)"
         case .waitsForIO(let place): "waits for I/O in \(place)"
         case .sleeps(let state, let place, _): "sleeps (\(state)) in \(place)"

@@ -17,6 +17,6 @@ enum DeadlockRule: Analysis {
         do { model = try LockModel(kernel) } catch {
             return .undecided("the tasks cannot be listed: \(error)")
         }
-        return .findings(LockFindings(model).all())
+        return .findings(LockFindings(model).all() + SpinFindings(model).all())
     }
 }

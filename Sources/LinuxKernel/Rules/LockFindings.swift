@@ -142,11 +142,11 @@ struct LockFindings {
             summary = "\(title) went back to user mode with \(lock) held; \(waiting) for it"
         } else {
             rule = "blocked"
-            let longest = blocker.victims.compactMap(\.since).max() ?? 0
+            let longest = blocker.victims.compactMap(\.since).max().map { "; the longest for \(span($0))" } ?? ""
             let has = steps.first?.holder.relation == .obliged ? "has to bring about" : "holds"
             summary =
                 "\(waiting) for \(title)" + (others.isEmpty ? "" : " and \(others.count) more who hold the same")
-                + ", which \(has) \(lock) and \(blocker.activity.text); the longest for \(span(longest))"
+                + ", which \(has) \(lock) and \(blocker.activity.text)\(longest)"
         }
         var contradictions: [String] = []
         if rule == "blocked", !isUsers,

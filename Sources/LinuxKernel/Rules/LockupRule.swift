@@ -126,8 +126,11 @@ enum LockupRule: Analysis {
             _ evidence: [Evidence]
         ) -> Finding {
             var evidence = evidence
-            let doing = activity.spinning.map { "spins in \($0)" } ?? "runs"
-            let place = activity.place.map { activity.spinning == nil ? " in \($0)" : " called from \($0)" } ?? ""
+            let spin = SpinText(cpu, kernel)
+            let doing = spin?.doing ?? activity.spinning.map { "spins in \($0)" } ?? "runs"
+            let place =
+                spin?.place
+                ?? activity.place.map { activity.spinning == nil ? " in \($0)" : " called from \($0)" } ?? ""
             if let pid = activity.pid {
                 evidence.append(
                     Evidence(
@@ -141,6 +144,7 @@ enum LockupRule: Analysis {
                         claim: "it spins in \(function)", expected: .contains(function),
                         reproduce: "bt -N -c \(cpu.number)"))
             }
+            evidence += spin?.evidence ?? []
             var inside = ""
             let nesting = (try? cpu.current.value["rcu_read_lock_nesting"].signed()) ?? 0
             if nesting > 0 {
@@ -152,8 +156,10 @@ enum LockupRule: Analysis {
             }
             return Finding(
                 rule: rule, confidence: confidence,
-                summary: "CPU \(cpu.number) \(doing)\(place) \(since): \(activity.task)\(inside)",
-                parties: ["CPU \(cpu.number)", activity.task] + (activity.place.map { [$0] } ?? []),
+                summary: "CPU \(cpu.number) \(doing)\(place) \(since): \(activity.task)\(inside)"
+                    + (spin?.holders.map { "; \($0)" } ?? ""),
+                parties: ["CPU \(cpu.number)", activity.task] + (activity.place.map { [$0] } ?? [])
+                    + (spin?.parties ?? []),
                 evidence: evidence,
                 contradictions: isOwn
                     ? [] : ["this kernel has no watchdog of its own; measured with Linux's default of \(threshold) s"],

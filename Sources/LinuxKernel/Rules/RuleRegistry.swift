@@ -7,6 +7,7 @@ package enum LinuxRules {
         DeadlockRule.self,
         OopsRule.self,
         LockupRule.self,
+        AtomicSleepRule.self,
         RCUStallRule.self,
         WorkqueueStallRule.self,
         IOWaitRule.self,

@@ -1,5 +1,7 @@
 // rwlock_t on a queued rwlock (include/asm-generic/qrwlock_types.h, kernel/locking/qrwlock.c): its first member.
 
+internal import Recovery
+
 extension LockClass {
     package static let rwlock = LockClass(
         "rwlock", type: "qrwlock", .lock, holdersRun: true,
@@ -13,6 +15,11 @@ extension LockClass {
             releases: [
                 "_raw_write_unlock", "_raw_write_unlock_irqrestore", "_raw_write_unlock_irq", "_raw_write_unlock_bh",
                 "_raw_read_unlock", "_raw_read_unlock_irqrestore", "_raw_read_unlock_irq", "_raw_read_unlock_bh",
+            ],
+            // queued_write_unlock(), queued_read_unlock()
+            inline: [
+                LockInline(effect: .storesZero, action: .releases),
+                LockInline(effect: .adds(-0x200), action: .releases),
             ]),
         machinery: [
             "_raw_read_", "_raw_write_", "do_raw_read_", "do_raw_write_", "queued_read_", "queued_write_",

@@ -4,7 +4,7 @@
 extension LockClass {
     package static let seqcount = LockClass(
         "seqcount", type: "seqcount", .lock, holdersRun: true,
-        writersLock: (group: "spinlock", type: "seqlock", member: "lock"),
+        writersLock: (group: "spinlock", type: "seqlock_t", member: "lock"),
         read: { fields in
             guard let value = fields.word("sequence").map({ $0 & 0xffff_ffff }) else { return LockState() }
             let isOdd = value & 1 != 0

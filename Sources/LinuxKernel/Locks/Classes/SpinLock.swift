@@ -3,6 +3,7 @@
 
 internal import Bytes
 internal import Memory
+internal import Recovery
 internal import Target
 
 extension LockClass {
@@ -19,7 +20,9 @@ extension LockClass {
             releases: [
                 "_raw_spin_unlock", "_raw_spin_unlock_irqrestore", "_raw_spin_unlock_irq", "_raw_spin_unlock_bh",
                 "raw_spin_rq_unlock",
-            ]),
+            ],
+            // queued_spin_unlock()
+            inline: [LockInline(effect: .storesZero, action: .releases)]),
         machinery: [
             "_raw_spin_", "do_raw_spin_", "queued_spin_", "native_queued_spin_", "__pv_queued_spin_",
             "raw_spin_rq_lock_nested",
@@ -40,6 +43,7 @@ extension LockClass {
             // CONFIG_DEBUG_SPINLOCK; nobody is -1 (SPINLOCK_OWNER_INIT).
             if value & 0xff != 0, let owner = fields.word("owner"), owner != 0, owner != .max {
                 state.owner = fields.owner(owner)
+                state.word = ("owner", owner)
             }
             return state
         })
@@ -79,14 +83,14 @@ enum SpinQueue {
         return queue.reversed()
     }
 
-    /// `qnodes`, of `struct qnode` since 4.20, `mcs_nodes` before; 6.15 has the nodes of all kinds in one file.
+    /// `qnodes`, of `struct qnode` (kernel/locking/qspinlock.c).
     private static func node(_ cpu: Int, _ index: Int, _ kernel: LinuxKernel) -> VirtualAddress? {
         guard let nodes = try? kernel.model.perCPUVariable("qnodes", cpu: cpu) else { return nil }
         return try? nodes.element(Int64(index)).address
     }
 
     private static func next(_ node: VirtualAddress, _ kernel: LinuxKernel) -> VirtualAddress? {
-        // The first member of both struct qnode and struct mcs_spinlock.
+        // qnode.mcs.next, the first member of both.
         (try? kernel.model.space.word(node)).map { VirtualAddress($0) }
     }
 }

@@ -1,0 +1,160 @@
+// Tasks that were switched out, or went back to user mode, with a spinlock held: whoever wants it spins for as long.
+
+internal import Analysis
+internal import Bytes
+internal import Capabilities
+internal import DebugModel
+internal import Target
+
+/// What the kernel itself finds when it happens (`__schedule_bug`, kernel/sched/core.c), and then forgets: it sets the count of
+/// locks back. Asked of the stacks of those that sleep, of the counts of those in user mode, and of the log.
+enum AtomicSleepRule: Analysis {
+    static let rule = "scheduling-while-atomic"
+    static let question = "Does a task sleep, or run in user mode, with a spinlock held?"
+
+    // Each stack has to be unwound, and its functions followed.
+    private static let mostTasks = 20_000
+
+    static func run(_ kernel: any Kernel) -> AnalysisResult? {
+        guard let kernel = kernel as? LinuxKernel else { return nil }
+        let log = AtomicSleepLog(kernel)
+        let user = PreemptCount.leftInUserMode(kernel).map { inUserMode($0) }
+        guard mayHaveHappened(kernel, log) else { return .findings(user) }
+        let model: LockModel
+        do { model = try LockModel(kernel) } catch {
+            return .undecided("the tasks cannot be listed: \(error)")
+        }
+        let asleep = model.tasks.prefix(mostTasks).compactMap { sleeping($0, model, log) }
+        let known = Set(asleep.map(\.task))
+        let logged = log.reports.filter { report in
+            !known.contains { task in model.task(task).map { report.names($0) } ?? false }
+        }.map { reported($0, model) }
+        let found = asleep.map(\.finding) + user + logged
+        if found.isEmpty, model.tasks.count > mostTasks {
+            return .undecided("there are \(model.tasks.count) tasks: more than are looked at")
+        }
+        return .findings(found)
+    }
+
+    /// A kernel that counts its locks says so when this happens, and is tainted from then on. One that does not count them
+    /// (neither preemptible nor able to become so) has to be searched.
+    private static func mayHaveHappened(_ kernel: LinuxKernel, _ log: AtomicSleepLog) -> Bool {
+        guard log.reports.isEmpty, kernel.model.symbols.symbol(named: "preempt_schedule") != nil else { return true }
+        // TAINT_WARN (include/linux/panic.h)
+        return kernel.taint.map { $0 & 1 << 9 != 0 } ?? true
+    }
+
+    private static func sleeping(
+        _ task: Task, _ model: LockModel, _ log: AtomicSleepLog
+    ) -> (task: VirtualAddress, finding: Finding)? {
+        guard !model.isOnCPU(task) else { return nil }
+        for taken in model.held(by: task) where taken.isCertain {
+            guard let lockClass = LockClass(named: taken.group), lockClass.holdersRun else { continue }
+            // The lock itself has to say that it is taken, and nobody else may be the one who took it.
+            guard let holder = model.holders(lockClass, taken.lock).first(where: { $0.task == task.address }),
+                holder.grade <= .checked
+            else { continue }
+            let lock = model.lock(lockClass, taken.lock)
+            let name = model.name(lockClass, taken.lock)
+            let activity = TaskActivity(of: task.address, model)
+            let waiters = model.waiters(taken.lock)
+            var evidence: [Evidence] = []
+            if let word = lock.word {
+                evidence.append(
+                    Evidence(
+                        claim: "\(name) is \(lock.state)", expected: .number(word.value), reproduce: word.expression,
+                        reads: [taken.lock..<taken.lock.advanced(by: UInt64(8))]))
+            }
+            evidence.append(
+                Evidence(
+                    claim: "\(model.title(task.address)) took it in \(taken.place) and has not released it",
+                    expected: .contains("taken in \(taken.place)"),
+                    reproduce: "lock 0x\(hex(taken.lock.rawValue)) \"\(lockClass.name)\""))
+            evidence += log.reports.filter { $0.names(task) }.map(\.evidence)
+            let finding = Finding(
+                rule: rule, confidence: .certain,
+                summary: "\(model.title(task.address)) \(activity.text) with \(name) held"
+                    + (waiters.isEmpty ? "" : "; \(waiters.count) wait\(waiters.count == 1 ? "s" : "") for it"),
+                parties: ["\(model.title(task.address)) took \(name) in \(taken.place)"]
+                    + waiters.prefix(12).map { "\(model.title($0.task.address)) waits for it" },
+                evidence: evidence)
+            return (task.address, finding)
+        }
+        return nil
+    }
+
+    private static func inUserMode(_ found: PreemptCount) -> Finding {
+        let name = StackOutput.name(found.task)
+        return Finding(
+            rule: "atomic-in-user-mode", confidence: .certain,
+            summary:
+                "task \(name) is in user mode with preempt_count \(found.count): what ran for it in the kernel took "
+                + (found.count == 1 ? "a lock that" : "locks that") + " spins and did not give back",
+            parties: ["task \(name)", "CPU \(found.cpu.number)"],
+            evidence: [
+                Evidence(
+                    claim: "CPU \(found.cpu.number) counts \(found.count) in its preempt_count",
+                    expected: .number(UInt64(found.count)), reproduce: "print \(found.expression)"),
+                Evidence(
+                    claim: "task \(name) is on CPU \(found.cpu.number)",
+                    expected: .number(UInt64(bitPattern: Int64((try? found.task.pid) ?? 0))),
+                    reproduce: "print per_cpu(runqueues, \(found.cpu.number)).curr->pid"),
+            ])
+    }
+
+    /// The kernel found it, and what the task held then no stack tells any more.
+    private static func reported(_ report: AtomicSleepLog.Report, _ model: LockModel) -> Finding {
+        let task = model.tasks.first { report.names($0) }
+        let now =
+            task.map { "; now it \(TaskActivity(of: $0.address, model).text)" } ?? "; it is no task any more"
+        return Finding(
+            rule: rule, confidence: .certain,
+            summary: "\(report.comm) (\(report.pid)) was switched out with a lock that spins held, or preemption off"
+                + now,
+            parties: ["\(report.comm) (\(report.pid))"], evidence: [report.evidence],
+            contradictions: ["that it holds the lock still is not known: no function on its stack took one"])
+    }
+}
+
+/// What the kernel said of tasks that it switched out with a lock held: `BUG: scheduling while atomic: comm/pid/0xcount`.
+struct AtomicSleepLog {
+    struct Report {
+        let comm: String
+        let pid: Int
+        let line: String
+
+        func names(_ task: Task) -> Bool { (try? task.pid) == pid && (try? task.comm) == comm }
+
+        var evidence: Evidence {
+            Evidence(
+                claim: "the kernel found \(comm) (\(pid)) scheduling while atomic", expected: .contains(line),
+                reproduce: "log -p")
+        }
+    }
+
+    /// Each task once, in the order of the log.
+    let reports: [Report]
+
+    private static let beginning = "BUG: scheduling while atomic: "
+    // A loop that does it reports it each time.
+    private static let most = 64
+
+    init(_ kernel: LinuxKernel) {
+        var reports: [Report] = []
+        for trouble in (try? KernelLog(kernel.model))?.troubles ?? []
+        where trouble.kind == .warning && trouble.line.hasPrefix(Self.beginning) && reports.count < Self.most {
+            // A name may have slashes in it: the last two parts are numbers.
+            let parts = trouble.line.dropFirst(Self.beginning.count).split(separator: "/")
+            guard parts.count >= 3, let pid = Int(parts[parts.count - 2]) else { continue }
+            let comm = parts.dropLast(2).joined(separator: "/")
+            if reports.contains(where: { $0.pid == pid && $0.comm == comm }) { continue }
+            reports.append(Report(comm: comm, pid: pid, line: trouble.line))
+        }
+        self.reports = reports
+    }
+
+    /// The tasks that it names, as far as they live.
+    func tasks(among tasks: [Task]) -> [Task] {
+        tasks.filter { task in reports.contains { $0.names(task) } }
+    }
+}
