@@ -26,6 +26,7 @@ struct HeldLocks {
     private let kernel: LinuxKernel
     let effects: CallEffects
     private let releases: ReleasePlans
+    private static let wrappers = LockClass.all.flatMap(\.machinery)
 
     init(_ kernel: LinuxKernel) {
         self.kernel = kernel
@@ -60,11 +61,14 @@ struct HeldLocks {
         return found
     }
 
-    /// Where a call stands: the innermost function that is not of a header, which would be the wrapper of a lock.
+    /// Where a call stands: the innermost function that is no lock's own, nor of a header, which would be a lock's wrapper.
     func place(_ call: VirtualAddress) -> String {
         let target = kernel.target
         if let scopes = try? target.functions(at: call), !scopes.isEmpty,
-            let scope = scopes.first(where: { $0.location.map { !$0.file.hasSuffix(".h") } ?? false }) ?? scopes.last,
+            let scope = scopes.first(where: { scope in
+                (scope.location.map { !$0.file.hasSuffix(".h") } ?? false)
+                    && !Self.wrappers.contains { scope.name.hasPrefix($0) }
+            }) ?? scopes.last,
             let location = scope.location
         {
             let file = location.file.split(separator: "/").last.map(String.init) ?? location.file

@@ -29,8 +29,8 @@ package struct LockClass: Sendable {
     package let nature: Nature
     /// Whoever has it does not sleep: he runs on a CPU, or something is wrong.
     let holdersRun: Bool
-    /// The lock beside it that its writers take as well: by the group of the functions, and where it lies when the lock is
-    /// the first member of a structure.
+    /// The lock beside it that its writers take as well: by the group of the functions, and where it lies in a type (as C
+    /// declares variables of it) of which the lock is the first member.
     let writersLock: (group: String, type: String, member: String)?
     /// The kernel's functions that take it and give it back.
     let calls: LockCalls

@@ -256,9 +256,9 @@ package final class LockModel {
         var found: [(task: VirtualAddress, match: Acquisition)] = []
         var seen: Set<VirtualAddress> = []
         let beside = writersLock(lockClass, address)
-        func look(at tasks: some Sequence<Task>) {
-            for task in tasks where seen.insert(task.address).inserted {
-                let matches = held(by: task).filter {
+        func look(at tasks: some Sequence<Task>, deep: Bool = false) {
+            for task in tasks where deep || seen.insert(task.address).inserted {
+                let matches = held(by: task, deep: deep).filter {
                     $0.lock == address && $0.group == lockClass.name && (shared == nil || $0.isShared == shared)
                         || beside != nil && $0.lock == beside && $0.group == lockClass.writersLock?.group
                 }
@@ -267,7 +267,11 @@ package final class LockModel {
             }
         }
         func isExplained() -> Bool { count.map { UInt64(found.count { $0.match.isCertain }) == $0 } ?? false }
-        if lockClass.holdersRun { look(at: running) }
+        if lockClass.holdersRun {
+            look(at: running)
+            // Helpers take such locks for their callers: worth looking into for the few that run.
+            if found.isEmpty { look(at: running, deep: true) }
+        }
         if !lockClass.holdersRun || !isExplained() { look(at: byAddress.values) }
         if found.isEmpty, lockClass.holdersRun { return leftBehind(lockClass) }
         found.sort { $0.task < $1.task }
@@ -288,7 +292,7 @@ package final class LockModel {
 
     private func writersLock(_ lockClass: LockClass, _ address: VirtualAddress) -> VirtualAddress? {
         guard let known = lockClass.writersLock,
-            let type = (try? kernel.model.types.lookup(.structure, known.type)).flatMap({ $0 }),
+            let type = (try? kernel.model.types.lookup(.ordinary, known.type)).flatMap({ $0 }),
             let offset = (try? kernel.model.types.offset(ofPath: known.member, in: type)).flatMap({ $0 })
         else { return nil }
         return address.advanced(by: offset)
@@ -297,15 +301,18 @@ package final class LockModel {
     /// The tasks on CPUs.
     private var running: [Task] { kernel.cpus.cpus.compactMap { try? $0.current } }
 
+    private lazy var leftInUserMode = PreemptCount.leftInUserMode(kernel)
+    private lazy var foundAtomic = AtomicSleepLog(kernel).tasks(among: tasks)
+
     /// Of a lock that somebody has and no function on a stack took: the task that went back to user mode with a lock, as
     /// its CPU's count says, when there is one alone and it has one lock alone; else those of which the kernel's log says
     /// that they were switched out with one.
     private func leftBehind(_ lockClass: LockClass) -> [Holder] {
         // Writers of these take their lock, or none that anybody counts.
         guard lockClass != .seqcount else { return [] }
-        let tasks = PreemptCount.leftInUserMode(kernel)
+        let tasks = leftInUserMode
         if tasks.isEmpty {
-            return AtomicSleepLog(kernel).tasks(among: self.tasks).map { task in
+            return foundAtomic.map { task in
                 Holder(
                     task: task.address, grade: .possible,
                     because: "the kernel found it scheduling while atomic, and no function on a stack took it")

@@ -20,7 +20,7 @@ enum LockupRule: Analysis {
         let own = (try? model.variable("watchdog_thresh").unsigned()).flatMap { $0 > 0 && $0 < 100_000 ? $0 : nil }
         let search = Search(
             kernel: kernel, latest: latest, hasPanicked: clocks.hasPanicked, threshold: own ?? 10, isOwn: own != nil,
-            watched: watched(kernel))
+            watched: watched(kernel), locks: LazyLocks(kernel))
         return .findings(kernel.cpus.cpus.compactMap { search.look(at: $0) })
     }
 
@@ -40,6 +40,14 @@ enum LockupRule: Analysis {
         }
     }
 
+    /// The locks of a kernel, read when a CPU hangs.
+    private final class LazyLocks {
+        private let kernel: LinuxKernel
+        private(set) lazy var model = try? LockModel(kernel)
+
+        init(_ kernel: LinuxKernel) { self.kernel = kernel }
+    }
+
     private struct Search {
         let kernel: LinuxKernel
         let latest: (cpu: Int, clock: UInt64)
@@ -48,6 +56,7 @@ enum LockupRule: Analysis {
         let threshold: UInt64
         let isOwn: Bool
         let watched: Set<Int>?
+        let locks: LazyLocks
 
         func look(at cpu: CPU) -> Finding? {
             if hasPanicked {
@@ -126,7 +135,7 @@ enum LockupRule: Analysis {
             _ evidence: [Evidence]
         ) -> Finding {
             var evidence = evidence
-            let spin = SpinText(cpu, kernel)
+            let spin = locks.model.flatMap { SpinText(cpu, $0) }
             let doing = spin?.doing ?? activity.spinning.map { "spins in \($0)" } ?? "runs"
             let place =
                 spin?.place

@@ -19,11 +19,10 @@ struct SpinText {
     let evidence: [Evidence]
 
     /// Nil when the CPU does not spin for a lock that is known.
-    init?(_ cpu: CPU, _ kernel: LinuxKernel) {
-        // Reads every task: only what is asked of a CPU that hangs is worth that.
-        guard let task = try? cpu.current, let model = try? LockModel(kernel), let wait = model.waitOf[task.address],
-            wait.lockClass.holdersRun
-        else { return nil }
+    init?(_ cpu: CPU, _ model: LockModel) {
+        guard let task = try? cpu.current, let wait = model.waitOf[task.address], wait.lockClass.holdersRun else {
+            return nil
+        }
         let name = model.name(wait.lockClass, wait.lock)
         let lock = model.lock(wait.lockClass, wait.lock)
         doing = "spins for \(name)"

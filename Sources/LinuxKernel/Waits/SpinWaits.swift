@@ -83,7 +83,7 @@ final class SpinWaits: WaitSource {
     /// Where the function stands that wants the lock.
     private func place(_ stack: Stack, _ names: [String?], _ first: Int) -> VirtualAddress? {
         let outer = stack.frames.indices[(first + 1)...].first {
-            !(names[$0].map { SpinFunctions.isMachinery($0) } ?? false)
+            !(names[$0].map { SpinFunctions.isWrapper($0) } ?? false)
         }
         return outer.map { stack.frames[$0].lookupAddress }
     }
@@ -125,6 +125,11 @@ enum SpinFunctions {
             return waiting["queued_write_lock_slowpath"]
         }
         return nil
+    }
+
+    /// Of the lock, or of the scheduler around a run queue's lock (kernel/sched/sched.h).
+    static func isWrapper(_ name: String) -> Bool {
+        isMachinery(name) || name.contains("raw_spin_rq_lock")
     }
 
     static func isMachinery(_ name: String) -> Bool { waiting[name] != nil || taking(name) != nil }
