@@ -23,7 +23,7 @@ struct LockOutput {
     func lock(_ lockClass: LockClass, _ address: VirtualAddress) -> Record {
         let lock = model.lock(lockClass, address)
         let holders = model.holders(lockClass, address)
-        let waiters = model.waiters(address)
+        let waiters = model.waiters(address).filter { $0.lockClass == lockClass }
         var lines = ["\(model.name(lockClass, address)): \(lock.state)"]
         lines += holders.map { "  \(label($0.relation))\(holderText($0))" }
         if case .readers(let count) = lock.owner {

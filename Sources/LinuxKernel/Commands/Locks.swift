@@ -9,7 +9,7 @@ package struct Locks: Stage {
     package static let manual = Manual(
         name: "locks", synopsis: "", summary: "the locks that tasks wait for, who holds them, and who waits",
         text: """
-            Of each lock that a sleeping task waits for: what contains it, who holds it and how that is known, where the \
+            Of each lock that a task waits for, asleep or spinning: what contains it, who holds it and how that is known, where the \
             holder took it, and who waits where since when. Locks that somebody holds and nobody waits for are shown \
             by `lock` alone: no list leads to them.
             """,
@@ -23,15 +23,16 @@ package struct Locks: Stage {
         output.note(context)
         var count = 0
         for address in model.lockOrder {
-            guard let lockClass = model.waiters(address).first?.lockClass, lockClass.nature != .event else {
-                continue
-            }
-            if lockClass.nature == .user, !model.waiters(address).contains(where: { $0.holder != nil }) { continue }
             if context.isInterrupted() { throw Interrupted() }
-            count += 1
-            try emit(.record(output.lock(lockClass, address)))
+            var told: Set<LockClass> = []
+            for lockClass in model.waiters(address).map(\.lockClass)
+            where lockClass.nature != .event && told.insert(lockClass).inserted {
+                if lockClass.nature == .user, !model.waiters(address).contains(where: { $0.holder != nil }) { continue }
+                count += 1
+                try emit(.record(output.lock(lockClass, address)))
+            }
         }
-        if count == 0 { try emit(.text("no sleeping task waits for a lock")) }
+        if count == 0 { try emit(.text("no task waits for a lock")) }
     }
 }
 

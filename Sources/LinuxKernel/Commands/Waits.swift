@@ -10,8 +10,8 @@ package struct Waits: Stage {
         name: "waits", synopsis: "[PID|ADDRESS|NAME]...",
         summary: "what tasks wait for, and whom that leads to",
         text: """
-            The lock that a task waits for is found by the waiter on its own stack that the lock's list leads to. Behind \
-            it stands who holds the lock, what that task waits for, and so on. Without words: every task that waits for \
+            The lock that a task waits for is found by the waiter on its own stack that the lock's list leads to; for one \
+            that spins on a CPU, by the function that waits and its argument. Behind it stands who holds the lock, what that task waits for, and so on. Without words: every task that waits for \
             a lock, a work item, a completion, a bit or a page; named tasks also for a wait queue.
             """,
         examples: [.init("waits", "all that wait")], section: .tasks)
@@ -50,7 +50,7 @@ package struct Waits: Stage {
             record.presentation = .block(output.chain(wait, cycles))
             try emit(.record(record))
         }
-        if waits.isEmpty, words.isEmpty { try emit(.text("no sleeping task waits for a lock")) }
+        if waits.isEmpty, words.isEmpty { try emit(.text("no task waits for a lock")) }
     }
 }
 

@@ -8,6 +8,17 @@ internal import Unwind
 
 /// The locks of one kernel as they are waited for. Reads the stack of every sleeping task once when it is made.
 package final class LockModel {
+    /// Locks of two kinds can have one address: a semaphore begins with a spinlock.
+    private struct Key: Hashable {
+        let lockClass: LockClass
+        let address: VirtualAddress
+
+        init(_ lockClass: LockClass, _ address: VirtualAddress) {
+            self.lockClass = lockClass
+            self.address = address
+        }
+    }
+
     let kernel: LinuxKernel
     package let tasks: [Task]
     private let byAddress: [VirtualAddress: Task]
@@ -22,11 +33,11 @@ package final class LockModel {
     private let obligations: Obligations
     /// Who has yet to give back what.
     private let releases: Obligations
-    private var locks: [VirtualAddress: Lock] = [:]
-    private var holderLists: [VirtualAddress: [Holder]] = [:]
+    private var locks: [Key: Lock] = [:]
+    private var holderLists: [Key: [Holder]] = [:]
     private var acquisitions: [VirtualAddress: [Acquisition]] = [:]
     private var deepAcquisitions: [VirtualAddress: [Acquisition]] = [:]
-    private var nameCache: [VirtualAddress: String?] = [:]
+    private var nameCache: [Key: String?] = [:]
     private var places: [VirtualAddress: String?] = [:]
     private let waitersByLock: [VirtualAddress: [Wait]]
     /// The locks that are waited for, in the order of the tasks.
@@ -84,9 +95,9 @@ package final class LockModel {
     package func waiters(_ lock: VirtualAddress) -> [Wait] { waitersByLock[lock] ?? [] }
 
     package func lock(_ lockClass: LockClass, _ address: VirtualAddress) -> Lock {
-        if let known = locks[address] { return known }
+        if let known = locks[Key(lockClass, address)] { return known }
         let made = Lock(lockClass, address, kernel) { byAddress[$0] != nil }
-        locks[address] = made
+        locks[Key(lockClass, address)] = made
         return made
     }
 
@@ -105,10 +116,10 @@ package final class LockModel {
     /// What contains a lock; nil when nothing is known.
     func container(_ lockClass: LockClass, _ address: VirtualAddress) -> String? {
         if lockClass == .task { return title(address) }
-        if let known = nameCache[address] { return known }
+        if let known = nameCache[Key(lockClass, address)] { return known }
         let told = waiters(address).lazy.filter { $0.lockClass == lockClass }.compactMap(\.name).first
         let made = told ?? names.name(lockClass, address)
-        nameCache[address] = .some(made)
+        nameCache[Key(lockClass, address)] = .some(made)
         return made
     }
 
@@ -163,11 +174,11 @@ package final class LockModel {
 
     /// Who holds a lock that is waited for, with grades; none when nothing tells.
     package func holders(_ lockClass: LockClass, _ address: VirtualAddress) -> [Holder] {
-        if let known = holderLists[address] { return known }
+        if let known = holderLists[Key(lockClass, address)] { return known }
         var made = findHolders(lockClass, address)
         if lockClass.nature == .lock, !lockClass.holdersRun { made = withReleases(made, lockClass, address) }
         if made.isEmpty, lock(lockClass, address).owner != .free { made = findObliged(lockClass, address) }
-        holderLists[address] = made
+        holderLists[Key(lockClass, address)] = made
         return made
     }
 

@@ -12,36 +12,49 @@ enum AtomicSleepRule: Analysis {
     static let rule = "scheduling-while-atomic"
     static let question = "Does a task sleep, or run in user mode, with a spinlock held?"
 
-    // Each stack has to be unwound, and its functions followed.
-    private static let mostTasks = 20_000
+    // Each stack has to be unwound, and its functions followed: half a millisecond.
+    private static let mostTasks = 4096
+    private static let mostWithoutSign = 512
 
     static func run(_ kernel: any Kernel) -> AnalysisResult? {
         guard let kernel = kernel as? LinuxKernel else { return nil }
         let log = AtomicSleepLog(kernel)
         let user = PreemptCount.leftInUserMode(kernel).map { inUserMode($0) }
-        guard mayHaveHappened(kernel, log) else { return .findings(user) }
+        let signs = signs(kernel, log)
+        guard signs != .against else { return .findings(user) }
         let model: LockModel
         do { model = try LockModel(kernel) } catch {
             return .undecided("the tasks cannot be listed: \(error)")
         }
-        let asleep = model.tasks.prefix(mostTasks).compactMap { sleeping($0, model, log) }
+        let most = signs == .for ? mostTasks : mostWithoutSign
+        if signs == .none, model.tasks.count > most { return .findings(user) }
+        let asleep = model.tasks.prefix(most).compactMap { sleeping($0, model, log) }
         let known = Set(asleep.map(\.task))
         let logged = log.reports.filter { report in
             !known.contains { task in model.task(task).map { report.names($0) } ?? false }
         }.map { reported($0, model) }
         let found = asleep.map(\.finding) + user + logged
-        if found.isEmpty, model.tasks.count > mostTasks {
+        if found.isEmpty, model.tasks.count > most {
             return .undecided("there are \(model.tasks.count) tasks: more than are looked at")
         }
         return .findings(found)
     }
 
+    private enum Signs {
+        case `for`
+        case against
+        case none
+    }
+
     /// A kernel that counts its locks says so when this happens, and is tainted from then on. One that does not count them
-    /// (neither preemptible nor able to become so) has to be searched.
-    private static func mayHaveHappened(_ kernel: LinuxKernel, _ log: AtomicSleepLog) -> Bool {
-        guard log.reports.isEmpty, kernel.model.symbols.symbol(named: "preempt_schedule") != nil else { return true }
+    /// (neither preemptible nor able to become so) gives no sign.
+    private static func signs(_ kernel: LinuxKernel, _ log: AtomicSleepLog) -> Signs {
+        if !log.reports.isEmpty { return .for }
+        guard kernel.model.symbols.symbol(named: "preempt_schedule") != nil, let taint = kernel.taint else {
+            return .none
+        }
         // TAINT_WARN (include/linux/panic.h)
-        return kernel.taint.map { $0 & 1 << 9 != 0 } ?? true
+        return taint & 1 << 9 != 0 ? .for : .against
     }
 
     private static func sleeping(
@@ -123,6 +136,18 @@ struct AtomicSleepLog {
         let pid: Int
         let line: String
 
+        /// Nil when it is none of these lines.
+        init?(line: String) {
+            guard line.hasPrefix(AtomicSleepLog.beginning) else { return nil }
+            // A name may have slashes in it: the last two parts are numbers.
+            let parts = line.dropFirst(AtomicSleepLog.beginning.count).split(
+                separator: "/", omittingEmptySubsequences: false)
+            guard parts.count >= 3, let pid = Int(parts[parts.count - 2]) else { return nil }
+            comm = parts.dropLast(2).joined(separator: "/")
+            self.pid = pid
+            self.line = line
+        }
+
         func names(_ task: Task) -> Bool { (try? task.pid) == pid && (try? task.comm) == comm }
 
         var evidence: Evidence {
@@ -142,13 +167,10 @@ struct AtomicSleepLog {
     init(_ kernel: LinuxKernel) {
         var reports: [Report] = []
         for trouble in (try? KernelLog(kernel.model))?.troubles ?? []
-        where trouble.kind == .warning && trouble.line.hasPrefix(Self.beginning) && reports.count < Self.most {
-            // A name may have slashes in it: the last two parts are numbers.
-            let parts = trouble.line.dropFirst(Self.beginning.count).split(separator: "/")
-            guard parts.count >= 3, let pid = Int(parts[parts.count - 2]) else { continue }
-            let comm = parts.dropLast(2).joined(separator: "/")
-            if reports.contains(where: { $0.pid == pid && $0.comm == comm }) { continue }
-            reports.append(Report(comm: comm, pid: pid, line: trouble.line))
+        where trouble.kind == .warning && reports.count < Self.most {
+            guard let report = Report(line: trouble.line) else { continue }
+            if reports.contains(where: { $0.pid == report.pid && $0.comm == report.comm }) { continue }
+            reports.append(report)
         }
         self.reports = reports
     }

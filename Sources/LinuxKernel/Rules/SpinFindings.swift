@@ -56,7 +56,9 @@ struct SpinFindings {
 
     func all() -> [Finding] {
         var seen: Set<VirtualAddress> = []
-        return model.waits.filter { $0.lockClass == .seqcount && seen.insert($0.lock).inserted }.compactMap { leftOdd($0) }
+        return model.waits.filter { $0.lockClass == .seqcount && seen.insert($0.lock).inserted }.compactMap {
+            leftOdd($0)
+        }
     }
 
     /// A writer may not be switched out before he is done: he is on a CPU, or nobody writes.

@@ -96,7 +96,9 @@ final class SpinWaits: WaitSource {
         if word.isComparedLater { return true }
         let target = scene.kernel.target
         return word.loop.contains { place in
-            ((try? target.functions(at: place)) ?? []).contains { $0.name.contains("seqprop") || $0.name.contains("read_seq") }
+            ((try? target.functions(at: place)) ?? []).contains {
+                $0.name.contains("seqprop") || $0.name.contains("read_seq")
+            }
         }
     }
 }
@@ -119,8 +121,12 @@ enum SpinFunctions {
 
     /// Those that take a lock and call the ones that wait.
     static func taking(_ name: String) -> Spin? {
-        if name.hasPrefix("_raw_spin_lock") || name.hasPrefix("do_raw_spin_lock") { return waiting["queued_spin_lock_slowpath"] }
-        if name.hasPrefix("_raw_read_lock") || name.hasPrefix("do_raw_read_lock") { return waiting["queued_read_lock_slowpath"] }
+        if name.hasPrefix("_raw_spin_lock") || name.hasPrefix("do_raw_spin_lock") {
+            return waiting["queued_spin_lock_slowpath"]
+        }
+        if name.hasPrefix("_raw_read_lock") || name.hasPrefix("do_raw_read_lock") {
+            return waiting["queued_read_lock_slowpath"]
+        }
         if name.hasPrefix("_raw_write_lock") || name.hasPrefix("do_raw_write_lock") {
             return waiting["queued_write_lock_slowpath"]
         }
