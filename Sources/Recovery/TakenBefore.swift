@@ -45,6 +45,7 @@ package final class TakenSearch {
     /// The calls of the functions of frame `index`, and of those that jumped on before it, that may have left something
     /// taken. Nil when its code cannot be followed, or how it was called is not known.
     package func openCalls(_ stack: StackRecovery, inFrame index: Int) -> [OpenCall]? {
+        guard !isTaking(stack, inFrame: index) else { return nil }
         guard let cache, stack.frames.indices.contains(index), stack.frames[index].isReturnAddress else { return nil }
         let frame = stack.frames[index]
         guard let code = cache.code(at: frame.lookupAddress),
@@ -64,10 +65,42 @@ package final class TakenSearch {
                             call: code.instructions[own.instruction].address, callee: own.callee,
                             isDirect: own.isDirect))
                 }
-            case .several, .indirect, .unknown: return nil
+            case .indirect:
+                // The callee, or a function that jumps to it at its end and that nobody else names.
+                for function in jumpers(to: stack, index - 1) {
+                    guard let own = calls(function, 1).takes.first else { continue }
+                    open.append(
+                        OpenCall(
+                            call: function.instructions[own.instruction].address, callee: own.callee,
+                            isDirect: own.isDirect))
+                }
+            case .several, .unknown: return nil
             }
         }
         return open
+    }
+
+    /// The call in which a frame stands is one that takes, or went through one: the task may have it already, or soon.
+    package func isTaking(_ stack: StackRecovery, inFrame index: Int) -> Bool {
+        guard let cache, stack.frames.indices.contains(index), stack.frames[index].isReturnAddress,
+            let code = cache.code(at: stack.frames[index].lookupAddress),
+            let goal = code.instruction(endingAt: stack.frames[index].programCounter.rawValue)
+        else { return false }
+        if effect(code.extent.entry) == .takes { return true }
+        if case .call(let target?) = code.instructions[goal].flow, effect(target) == .takes { return true }
+        guard index > 0, case .through(let functions) = stack.chain(index - 1) else { return false }
+        return functions.contains { effect($0) == .takes }
+    }
+
+    private func jumpers(to stack: StackRecovery, _ index: Int) -> [FunctionCode] {
+        guard let cache, let callee = cache.code(at: stack.frames[index].lookupAddress)?.extent.entry else { return [] }
+        var seen: Set<VirtualAddress> = [callee]
+        return cache.layout.jumps(to: callee).compactMap { place in
+            guard let code = cache.code(at: place), seen.insert(code.extent.entry).inserted,
+                code.exits.contains(where: { $0.target == callee })
+            else { return nil }
+            return code
+        }
     }
 
     private func openCalls(_ code: FunctionCode, to goal: Int) -> [OpenCall] {

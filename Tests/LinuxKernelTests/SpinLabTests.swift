@@ -66,7 +66,9 @@ struct SpinLabTests {
         ["innocent-fair-spin-6.1", "innocent-fair-spin-bare-6.1", "innocent-fair-all-6.1", "innocent-fair-all-6.12"]
             + (1...10).flatMap { ["innocent-load-6.1-\($0)", "innocent-load-6.12-\($0)"] })
 
-    @Test("Short spins accuse nobody, and no task that sleeps is taken for one that holds a spinlock", arguments: innocent)
+    @Test(
+        "Short spins accuse nobody, and no task that sleeps is taken for one that holds a spinlock", arguments: innocent
+    )
     func short(name: String) throws {
         let kernel = try LabDumps.open(name)
         #expect(Examination(kernel).faults.isEmpty)

@@ -28,9 +28,10 @@ struct LinuxWaitGraph: WaitGraphSource {
             add(task(address, model), "task", [model.title(address)])
         }
         var held: Set<VirtualAddress> = []
-        for wait in model.waits
-        where ![.event, .user].contains(wait.lockClass.nature) || !cycles.steps(wait.task.address).isEmpty {
-            guard tasks?.contains(wait.task.address) ?? true else { continue }
+        for wait in model.waits {
+            guard tasks?.contains(wait.task.address) ?? true,
+                ![.event, .user].contains(wait.lockClass.nature) || !cycles.holders(of: wait.task.address).isEmpty
+            else { continue }
             addTask(wait.task.address)
             let (from, to) = (task(wait.task.address, model), lock(wait))
             add(

@@ -8,6 +8,9 @@ internal import Target
 struct LockOutput {
     let model: LockModel
 
+    /// Lines for tasks of one sort, and links of one chain: JSON has all of them.
+    static let most = 40
+
     func note(_ context: Context) { for gap in model.gaps { context.gaps.note(gap) } }
 
     func since(_ wait: Wait) -> String { wait.since.map { "for \(span($0))" } ?? "for a time that is not known" }
@@ -25,14 +28,14 @@ struct LockOutput {
         let holders = model.holders(lockClass, address)
         let waiters = model.waiters(address).filter { $0.lockClass == lockClass }
         var lines = ["\(model.name(lockClass, address)): \(lock.state)"]
-        lines += holders.map { "  \(label($0.relation))\(holderText($0))" }
+        lines += few(holders, "  ") { "  \(label($0.relation))\(holderText($0))" }
         if case .readers(let count) = lock.owner {
             lines.append("  explained   \(holders.count { $0.grade < .possible }) of \(count) readers")
         }
-        for wait in waiters {
+        lines += few(waiters, "  ") { wait in
             let mode = lockClass.isShared ? " to \(wait.mode.rawValue)" : ""
             let place = model.place(of: wait).map { " in \($0)" } ?? ""
-            lines.append("  waited for  by \(model.title(wait.task.address))\(mode)\(place), \(since(wait))")
+            return "  waited for  by \(model.title(wait.task.address))\(mode)\(place), \(since(wait))"
         }
         let fields = [
             Field("class", nil, .text(lockClass.name)), Field("address", nil, .address(address.rawValue)),
@@ -41,6 +44,12 @@ struct LockOutput {
             Field("waiters", nil, .list(waiters.map { .record(record($0)) })),
         ]
         return Record("lock", fields, presentation: .block(lines))
+    }
+
+    /// The first of many, and how many more there are.
+    func few<Element>(_ all: [Element], _ indent: String, _ text: (Element) -> String) -> [String] {
+        guard all.count > Self.most + 1 else { return all.map(text) }
+        return all.prefix(Self.most).map(text) + ["\(indent)and \(all.count - Self.most) more"]
     }
 
     private func label(_ relation: Holder.Relation) -> String {
@@ -82,31 +91,35 @@ struct LockOutput {
         var seen: Set<VirtualAddress> = []
         var here: Wait? = wait
         while let wait = here, seen.insert(wait.task.address).inserted {
+            if seen.count > Self.most {
+                lines.append("  and so on: \(model.title(wait.task.address)) waits as well")
+                return lines
+            }
             let indent = String(repeating: "  ", count: min(seen.count - 1, 20))
             let place = model.place(of: wait).map { " in \($0)" } ?? ""
             lines.append(
                 "\(indent)\(model.title(wait.task.address)) waits for \(model.name(wait.lockClass, wait.lock))\(place), "
                     + since(wait))
-            let steps = cycles.steps(wait.task.address)
-            for step in steps { lines.append("\(indent)  \(step.holder.relation.rawValue) \(holderText(step.holder))") }
-            guard let step = steps.first, !step.holder.isGone else { return lines }
-            if step.holder.task == wait.task.address, step.holder.acquisition == nil, step.holder.relation == .holds {
+            let holders = cycles.holders(of: wait.task.address)
+            lines += few(holders, "\(indent)  ") { "\(indent)  \($0.relation.rawValue) \(holderText($0))" }
+            guard let holder = holders.first, !holder.isGone else { return lines }
+            if holder.task == wait.task.address, holder.acquisition == nil, holder.relation == .holds {
                 lines.append(
                     "\(indent)  which did not take it: the owner has exited, and its task_struct was used again")
                 return lines
             }
-            if seen.contains(step.holder.task) {
+            if seen.contains(holder.task) {
                 lines.append("\(indent)  and that closes the circle")
                 return lines
             }
-            here = model.waitOf[step.holder.task]
+            here = model.waitOf[holder.task]
         }
         return lines
     }
 
     /// A circle, a line for each task of it.
     func circle(_ steps: [WaitStep]) -> [String] {
-        steps.map { step in
+        few(steps, "  ") { step in
             let wait = step.wait
             let place = model.place(of: wait).map { " in \($0)" } ?? ""
             let taken = step.holder.acquisition.map { ", taken in \($0.place)" } ?? ""

@@ -43,10 +43,11 @@ package struct Waits: Stage {
         for wait in waits {
             if context.isInterrupted() { throw Interrupted() }
             var record = output.record(wait)
+            let holders = cycles.holders(of: wait.task.address)
+            // Very many tasks behind very many readers: `lock` has them all.
             record.fields.append(
-                Field(
-                    "holders", nil,
-                    .list(cycles.steps(wait.task.address).map { .record(output.record($0.holder)) })))
+                Field("holders", nil, .list(holders.prefix(LockOutput.most).map { .record(output.record($0)) })))
+            record.fields.append(Field("holder_count", nil, .unsigned(UInt64(holders.count))))
             record.presentation = .block(output.chain(wait, cycles))
             try emit(.record(record))
         }
@@ -117,10 +118,9 @@ package struct DeadlockStage: Stage {
             let victims = cycles.victims(of: circle)
             var lines = ["\(circle.count) task\(circle.count == 1 ? " waits for itself" : "s wait for each other")"]
             lines += output.circle(circle)
-            for victim in victims {
-                lines.append(
-                    "  behind them: \(model.title(victim.task.address)) waits for "
-                        + "\(model.name(victim.lockClass, victim.lock)), \(output.since(victim))")
+            lines += output.few(victims, "  ") { victim in
+                "  behind them: \(model.title(victim.task.address)) waits for "
+                    + "\(model.name(victim.lockClass, victim.lock)), \(output.since(victim))"
             }
             let fields = [
                 Field("tasks", nil, .list(circle.map { .record(output.record($0.wait)) })),

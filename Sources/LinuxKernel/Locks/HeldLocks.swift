@@ -25,13 +25,18 @@ package struct Acquisition: Sendable {
 struct HeldLocks {
     private let kernel: LinuxKernel
     let effects: CallEffects
-    private let releases: ReleasePlans
+    private let reverse: CallEffects
     private static let wrappers = LockClass.all.flatMap(\.machinery)
+
+    private struct Given: Hashable {
+        let lock: VirtualAddress
+        let group: String
+    }
 
     init(_ kernel: LinuxKernel) {
         self.kernel = kernel
         effects = LockEffects(kernel).holding()
-        releases = ReleasePlans(effects)
+        reverse = LockEffects(kernel).givingBack()
     }
 
     /// The locks taken and not released by the functions on a stack, innermost first. `followingCalls`: by helpers that
@@ -39,23 +44,21 @@ struct HeldLocks {
     func held(by stack: TaskStack, followingCalls: Bool, _ others: CallEffects? = nil) -> [Acquisition] {
         let recovered = kernel.recover(stack)
         var found: [Acquisition] = []
-        var given: [Set<GivenBack>] = []
+        // What a function gave back before it waited, its caller has not: `__down` of a semaphore's own spinlock.
+        var given: Set<Given> = []
         for index in stack.stack.frames.indices {
             // Whom it switched to gave the run queue's lock back.
             let name = SpinFunctions.name(stack.stack.frames[index], kernel)
             if stack.origin == .switchedOut, name == "__schedule" { continue }
-            let taken = found
-            for held in recovered.held(inFrame: index, followingCalls: followingCalls, others ?? effects) {
-                // A function within may have given it back, and is yet to take it again.
-                while given.count < index { given.append(Set(recovered.givenBack(inFrame: given.count, releases))) }
-                let one = GivenBack(object: held.object, group: held.effect.group)
-                let isGiven =
-                    given.prefix(index).contains { $0.contains(one) }
-                    && !taken.contains { $0.lock == held.object && $0.group == held.effect.group && $0.isCertain }
+            for held in recovered.held(inFrame: index, followingCalls: followingCalls, others ?? effects)
+            where !given.contains(Given(lock: held.object, group: held.effect.group)) {
                 found.append(
                     Acquisition(
                         lock: held.object, group: held.effect.group, isShared: held.effect.isShared, call: held.call,
-                        isCertain: held.isCertain && !isGiven, grade: held.grade, place: place(held.call)))
+                        isCertain: held.isCertain, grade: held.grade, place: place(held.call)))
+            }
+            for back in recovered.held(inFrame: index, followingCalls: followingCalls, reverse) where back.isCertain {
+                given.insert(Given(lock: back.object, group: back.effect.group))
             }
         }
         return found

@@ -51,12 +51,26 @@ struct LockEffects {
         table(LockClass.all.filter { $0.nature == .lock }, signals: false)
     }
 
+    /// The reverse: what a function has given back and not taken again, which its caller had. Giving back stands where
+    /// taking does.
+    func givingBack() -> CallEffects {
+        table(LockClass.all.filter { $0.nature == .lock }, signals: false) { action in
+            switch action {
+            case .takes, .tries: .releases
+            case .releases: .takes
+            case .signals: .signals
+            }
+        }
+    }
+
     /// Who will signal what: of everything that has signals.
     func signalling() -> CallEffects {
         table(LockClass.all.filter { !$0.calls.signals.isEmpty }, signals: true)
     }
 
-    private func table(_ classes: [LockClass], signals: Bool) -> CallEffects {
+    private func table(
+        _ classes: [LockClass], signals: Bool, as action: (CallEffect.Action) -> CallEffect.Action = { $0 }
+    ) -> CallEffects {
         var effects: [VirtualAddress: [CallEffect]] = [:]
         var inline: [InlineEffect: [CallEffect]] = [:]
         func add(_ effect: CallEffect, _ name: String) {
@@ -67,10 +81,10 @@ struct LockEffects {
         for lockClass in classes {
             let calls = lockClass.calls
             var rows: [(effect: CallEffect, names: [String])] = [
-                (CallEffect(.takes, group: lockClass.name), calls.takes),
-                (CallEffect(.takes, group: lockClass.name, isShared: true), calls.takesShared),
-                (CallEffect(.tries, group: lockClass.name), calls.tries),
-                (CallEffect(.tries, group: lockClass.name, isShared: true), calls.triesShared),
+                (CallEffect(action(.takes), group: lockClass.name), calls.takes),
+                (CallEffect(action(.takes), group: lockClass.name, isShared: true), calls.takesShared),
+                (CallEffect(action(.tries), group: lockClass.name), calls.tries),
+                (CallEffect(action(.tries), group: lockClass.name, isShared: true), calls.triesShared),
             ]
             if signals {
                 for signal in calls.signals {
@@ -80,7 +94,7 @@ struct LockEffects {
                     rows.append((effect, [signal.name]))
                 }
             } else {
-                rows.append((CallEffect(.releases, group: lockClass.name), calls.releases))
+                rows.append((CallEffect(action(.releases), group: lockClass.name), calls.releases))
             }
             for (effect, names) in rows {
                 for name in names { add(effect.with(Self.result(of: name, effect)), name) }
@@ -95,7 +109,7 @@ struct LockEffects {
             for one in calls.inline {
                 guard let offset = offset(one.member, lockClass) else { continue }
                 inline[one.effect, default: []].append(
-                    CallEffect(one.action, group: lockClass.name, isShared: one.isShared, addend: 0 &- offset))
+                    CallEffect(action(one.action), group: lockClass.name, isShared: one.isShared, addend: 0 &- offset))
             }
         }
         return CallEffects(effects, inline: inline)

@@ -241,6 +241,10 @@ package final class LockModel {
         let duties = obligations.duties(lockClass, address, among: Array(byAddress.values)).filter {
             waitOf[$0.task]?.lock != address
         }
+        if let keeper = obligations.keeper(of: address, among: byAddress.values), waitOf[keeper]?.lock != address {
+            // Whoever has it on his stack cannot leave his function before all have been told.
+            return [Holder(task: keeper, relation: .obliged, grade: .derived, because: "has it on its own stack")]
+        }
         let certain = duties.count { $0.isCertain }
         return duties.map { duty in
             Holder(

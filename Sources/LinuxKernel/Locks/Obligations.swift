@@ -30,6 +30,8 @@ final class Obligations {
     private let stacks: TaskStacks
     let effects: CallEffects
     private var duties: [Object: [Duty]]?
+    /// Tasks by the lowest address of their stack.
+    private var byStack: [VirtualAddress: VirtualAddress]?
 
     init(_ kernel: LinuxKernel, _ stacks: TaskStacks, _ effects: CallEffects) {
         self.kernel = kernel
@@ -42,6 +44,20 @@ final class Obligations {
     func duties(_ lockClass: LockClass, _ address: VirtualAddress, among tasks: [Task]) -> [Duty] {
         if duties == nil { duties = find(tasks) }
         return duties?[Object(group: lockClass.name, address: address)] ?? []
+    }
+
+    /// The task on whose stack the object lies.
+    func keeper(of address: VirtualAddress, among tasks: some Sequence<Task>) -> VirtualAddress? {
+        let known =
+            byStack
+            ?? Dictionary(
+                tasks.compactMap { task in (try? task.stack).map { ($0, task.address) } },
+                uniquingKeysWith: { first, _ in first })
+        byStack = known
+        // Stacks are aligned to their size (include/linux/thread_info.h).
+        let size = kernel.model.stackSize
+        guard size.nonzeroBitCount == 1 else { return nil }
+        return known[VirtualAddress(address.rawValue & ~(size &- 1))]
     }
 
     private func find(_ tasks: [Task]) -> [Object: [Duty]] {

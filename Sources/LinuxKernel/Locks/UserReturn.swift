@@ -12,8 +12,10 @@ internal import Unwind
 
 /// What became of the owner of a lock of whom no function is seen to have taken it.
 enum UserReturn {
-    /// It went back to user mode with it. `isCertain`: nothing else can have happened.
-    case returned(isCertain: Bool, because: String)
+    /// It went back to user mode with it: nothing else can have happened.
+    case returned(because: String)
+    /// That may be, or it took the lock where it is now.
+    case conceivable(doubt: String)
     /// The task began after others had begun to wait: the owner has exited, and its structure is another task's now.
     case reused
 }
@@ -46,23 +48,20 @@ struct UserReturnSearch {
                 Self.owned.contains($0.wait.lockClass) && $0.holder.grade == .exact && $0.holder.acquisition == nil
             }), let stack = try? model.stacks.stack(of: task), stack.origin == .switchedOut
         else { return nil }
+        // Who is about to take it has it already when the one before has handed it over (MUTEX_FLAG_PICKUP is 4).
+        if steps.contains(where: { $0.wait.lockClass != .rtMutex && (word($0.wait) ?? 4) & 4 != 0 }) { return nil }
         if isYounger(task, steps) { return .reused }
         guard case .userMode = stack.stack.end else { return nil }
         let names = stack.stack.frames.map { kernel.model.symbols.symbol(covering: $0.lookupAddress)?.name ?? "?" }
         if names.allSatisfy({ Self.ways.contains($0) || Self.isEntry($0) }) {
-            return .returned(isCertain: true, because: "it lost the CPU on its way to user mode")
+            return .returned(because: "it lost the CPU on its way to user mode")
         }
-        let doubts = doubts(stack, names, task)
+        if let doubt = doubts(stack, names, task).first { return .conceivable(doubt: doubt) }
         let outermost = names.last { !Self.isEntry($0) && !Self.ways.contains($0) } ?? "another system call"
-        guard let doubt = doubts.first else {
-            return .returned(
-                isCertain: true,
-                because: "it is in \(outermost) now, where no function took a lock of this kind and kept it")
-        }
-        return .returned(
-            isCertain: false,
-            because: "it is in \(outermost) now, and no function there is seen to take it; but \(doubt)")
+        return .returned(because: "it is in \(outermost) now, where no function took a lock of this kind and kept it")
     }
+
+    private func word(_ wait: Wait) -> UInt64? { model.lock(wait.lockClass, wait.lock).word?.value }
 
     /// Code that is entered from user mode.
     private static func isEntry(_ name: String) -> Bool {
@@ -86,6 +85,10 @@ struct UserReturnSearch {
         // What a call is known to have taken is known to be another lock: this one would have been found.
         let explained = Set(model.held(by: task).map(\.call))
         var doubts: [String] = []
+        let waiting = LockClass.mutex.machinery + LockClass.rtMutex.machinery
+        if let name = names.first(where: { name in waiting.contains { name.hasPrefix($0) } }) {
+            return ["it stands in \(name)"]
+        }
         for (index, name) in names.enumerated() where !Self.isEntry(name) && !Self.isScheduler(name) {
             guard let open = search.openCalls(recovered, inFrame: index) else {
                 doubts.append("how \(name) came to where it stands cannot be followed")

@@ -41,15 +41,13 @@ struct LockFindings {
     private func groups() -> [[Blocker]] {
         struct Key: Hashable {
             let locks: [VirtualAddress]
-            let victims: Set<VirtualAddress>
             let gone: VirtualAddress?
         }
         var places: [Key: Int] = [:]
         var groups: [[Blocker]] = []
         for blocker in cycles.blockers {
-            let key = Key(
-                locks: blocker.locks, victims: Set(blocker.victims.map(\.task.address)),
-                gone: blocker.activity.isGone ? blocker.task : nil)
+            // Who holds the same has the same tasks behind it.
+            let key = Key(locks: blocker.locks, gone: blocker.activity.isGone ? blocker.task : nil)
             if let place = places[key] {
                 groups[place].append(blocker)
             } else {
@@ -72,13 +70,13 @@ struct LockFindings {
         let what =
             circle.count == 1
             ? "\(who[0]) waits for \(name(circle[0].wait)), which it holds itself"
-            : "\(few(who).joined(separator: ", ")) wait for each other"
-        let parties = few(circle.map { party($0) }) + few(victims.map { "\(waits($0, "waits behind them for"))" })
+            : "\(few(who) { $0 }.joined(separator: ", ")) wait for each other"
+        let parties = few(circle) { party($0) } + few(victims) { "\(waits($0, "waits behind them for"))" }
         return Finding(
             rule: "deadlock", confidence: weakest <= .checked && isOwned ? .certain : .probable,
             summary: what + (victims.isEmpty ? "" : "; \(victims.count) more wait behind them"), parties: parties,
             chronology: chronology(circle.map(\.wait) + victims), evidence: evidence.of(circle),
-            contradictions: circle.compactMap { unseen($0) }, unread: unread,
+            contradictions: few(circle.compactMap { unseen($0) }) { $0 }, unread: unread,
             graph: graph(circle.map(\.wait) + victims, what))
     }
 
@@ -104,14 +102,14 @@ struct LockFindings {
             summary:
                 "the owner of \(name(wait)) has exited: its task_struct is now that of \(model.title(wait.task.address)), "
                 + "which waits for the lock and took it in no function on its stack",
-            parties: few(waiters.map { waits($0, "waits for") + place($0) }),
+            parties: few(waiters) { waits($0, "waits for") + place($0) },
             chronology: chronology(waiters), evidence: evidence.of([step]), unread: unread, graph: graph(waiters))
     }
 
     // MARK: Those that block others
 
     private func blocked(_ blocker: Blocker, with others: [Blocker]) -> Finding {
-        let steps = steps(of: blocker)
+        let steps = cycles.held(by: blocker.task)
         let direct = blocker.victims.first { blocker.locks.contains($0.lock) } ?? blocker.victims.first
         let lock = direct.map { name($0) } ?? "a lock"
         let isExact = steps.contains { $0.holder.grade <= .checked && $0.holder.relation != .obliged }
@@ -122,15 +120,13 @@ struct LockFindings {
         let title = model.title(blocker.task)
         let userReturn = isUsers ? nil : UserReturnSearch(model).judge(blocker.task, steps)
         var isReturned = false
-        var isDoubtful = false
         let rule: String
         let summary: String
         if case .reused? = userReturn {
             return reused(blocker, lock, steps)
-        } else if case .returned(let isCertain, let because)? = userReturn {
+        } else if case .returned(let because)? = userReturn {
             rule = "held-in-user-mode"
-            isReturned = isCertain
-            isDoubtful = !isCertain
+            isReturned = true
             summary =
                 "\(title) went back to user mode with \(lock) held: \(because); \(waiting) for it, and it "
                 + blocker.activity.text
@@ -152,9 +148,11 @@ struct LockFindings {
         if rule == "blocked", !isUsers,
             steps.allSatisfy({ $0.holder.acquisition == nil && $0.holder.relation == .holds })
         {
-            contradictions.append(
-                "no function on the stack of \(title) is seen to take the lock: it may have gone back to user mode with it"
-            )
+            var unseen = "no function on the stack of \(title) is seen to take the lock"
+            if case .conceivable(let doubt)? = userReturn {
+                unseen += ": it may have gone back to user mode with it; but \(doubt)"
+            }
+            contradictions.append(unseen)
         }
         let isHung = blocker.victims.contains {
             ($0.since ?? 0) >= limit && (try? $0.task.state.isUninterruptible) == true
@@ -167,12 +165,13 @@ struct LockFindings {
                 "the kernel would wait for \(limit / 1_000_000_000) s before it calls this a hang: it may yet go on")
         }
         return Finding(
-            rule: rule, confidence: isStuck ? .possible : isDoubtful ? .probable : isExact ? .certain : .probable,
+            rule: rule, confidence: isStuck ? .possible : isExact ? .certain : .probable,
             isFault: isSure || isStuck, summary: summary,
-            parties: few(([blocker] + others).map { "\(model.title($0.task)) \($0.activity.text)\(taken($0))" })
-                + few(blocker.victims.map { waits($0, "waits for") + place($0) }),
-            chronology: chronology(blocker.victims), evidence: evidence.of(steps), contradictions: contradictions,
-            unread: unread, graph: graph(blocker.victims))
+            parties: few([blocker] + others) { "\(model.title($0.task)) \($0.activity.text)\(taken($0))" }
+                + few(blocker.victims) { waits($0, "waits for") + place($0) },
+            chronology: chronology(blocker.victims),
+            evidence: evidence.of(cycles.steps(among: blocker.victims, to: blocker.task, most: Self.named)),
+            contradictions: contradictions, unread: unread, graph: graph(blocker.victims))
     }
 
     private func reused(_ blocker: Blocker, _ lock: String, _ steps: [WaitStep]) -> Finding {
@@ -182,7 +181,7 @@ struct LockFindings {
             summary:
                 "the owner of \(lock) has exited: its task_struct is now that of \(model.title(blocker.task)), which began "
                 + "after others had begun to wait for the lock",
-            parties: few(victims.map { waits($0, "waits for") + place($0) }), chronology: chronology(victims),
+            parties: few(victims) { waits($0, "waits for") + place($0) }, chronology: chronology(victims),
             evidence: evidence.of(steps), unread: unread, graph: graph(victims))
     }
 
@@ -197,13 +196,10 @@ struct LockFindings {
 
     private static let long: UInt64 = 2_000_000_000
 
-    /// The waits that lead to a task directly.
-    private func steps(of blocker: Blocker) -> [WaitStep] {
-        blocker.victims.flatMap { cycles.steps($0.task.address) }.filter { $0.holder.task == blocker.task }
-    }
-
     private func taken(_ blocker: Blocker) -> String {
-        steps(of: blocker).compactMap { $0.holder.acquisition?.place }.first.map { "; it took the lock in \($0)" } ?? ""
+        cycles.held(by: blocker.task).compactMap { $0.holder.acquisition?.place }.first.map {
+            "; it took the lock in \($0)"
+        } ?? ""
     }
 
     // MARK: Words
@@ -217,9 +213,9 @@ struct LockFindings {
     }
 
     /// The first of many, and how many more there are.
-    private func few(_ texts: [String]) -> [String] {
-        guard texts.count > Self.named + 1 else { return texts }
-        return texts.prefix(Self.named) + ["and \(texts.count - Self.named) more"]
+    private func few<Element>(_ all: [Element], _ text: (Element) -> String) -> [String] {
+        guard all.count > Self.named + 1 else { return all.map(text) }
+        return all.prefix(Self.named).map(text) + ["and \(all.count - Self.named) more"]
     }
 
     private func chronology(_ waits: [Wait]) -> [String] {

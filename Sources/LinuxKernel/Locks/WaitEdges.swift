@@ -1,0 +1,197 @@
+// Who waits for whom, by what is waited for: many tasks behind many readers are one group, not a pair for each two of them.
+
+internal import Bytes
+internal import DebugModel
+internal import Target
+
+/// The edges of the wait-for graph. A task waits for a group, and a group is in the hands of its holders.
+struct WaitEdges {
+    /// All that wait for one thing.
+    struct Group {
+        let lock: VirtualAddress
+        fileprivate(set) var holders: [Holder]
+        /// In the order of the tasks.
+        fileprivate(set) var waits: [Wait] = []
+    }
+
+    private struct Key: Hashable {
+        let lock: VirtualAddress
+        /// What the wait itself tells of who has to end it.
+        let holder: VirtualAddress?
+    }
+
+    private(set) var groups: [Group] = []
+    private var byTask: [VirtualAddress: (wait: Wait, group: Int)] = [:]
+    /// The groups that a task holds.
+    private var byHolder: [VirtualAddress: [Int]] = [:]
+
+    /// Of the many tasks that wait for events, which is what idle tasks do, those are asked that cannot be woken by a
+    /// signal, and those that others wait for. Complexity: waits and holders together, not their product.
+    init(_ model: LockModel) {
+        var byKey: [Key: Int] = [:]
+        var waiting = model.waits.filter {
+            ![.event, .user].contains($0.lockClass.nature) || $0.holder != nil
+                || (try? $0.task.state.isUninterruptible) == true
+        }
+        while let wait = waiting.popLast() {
+            guard byTask[wait.task.address] == nil else { continue }
+            let key = Key(lock: wait.lock, holder: wait.holder?.task)
+            if let known = byKey[key] {
+                byTask[wait.task.address] = (wait, known)
+                continue
+            }
+            let holders = wait.holder.map { [$0] } ?? model.holders(wait.lockClass, wait.lock)
+            byKey[key] = groups.count
+            byTask[wait.task.address] = (wait, groups.count)
+            for holder in holders { byHolder[holder.task, default: []].append(groups.count) }
+            groups.append(Group(lock: wait.lock, holders: holders))
+            waiting += holders.compactMap { model.waitOf[$0.task] }
+        }
+        for wait in model.waits {
+            if let group = byTask[wait.task.address]?.group { groups[group].waits.append(wait) }
+        }
+    }
+
+    /// The owner of what these wait for has exited, and its structure is another task's now.
+    mutating func markReused(_ task: VirtualAddress) {
+        guard let group = byTask[task]?.group else { return }
+        groups[group].holders = groups[group].holders.map(\.reused)
+    }
+
+    /// Who makes the wait of a task end; none when it waits for nothing or nobody is known.
+    func holders(of task: VirtualAddress) -> [Holder] {
+        byTask[task].map { groups[$0.group].holders } ?? []
+    }
+
+    /// What a task waits for, and behind whom.
+    func steps(_ task: VirtualAddress) -> [WaitStep] {
+        guard let (wait, group) = byTask[task] else { return [] }
+        return groups[group].holders.map { WaitStep(wait: wait, holder: $0) }
+    }
+
+    /// What a task holds that others wait for, in the order of the locks; each with one of the waits.
+    func held(by task: VirtualAddress) -> [WaitStep] {
+        (byHolder[task] ?? []).sorted { groups[$0].lock < groups[$1].lock }.compactMap { number in
+            guard let wait = groups[number].waits.first,
+                let holder = groups[number].holders.first(where: { $0.task == task })
+            else { return nil }
+            return WaitStep(wait: wait, holder: holder)
+        }
+    }
+
+    /// The step from one task to another that it waits for directly; nil when it does not.
+    func step(from task: VirtualAddress, to holder: VirtualAddress) -> WaitStep? {
+        guard let (wait, group) = byTask[task], byHolder[holder]?.contains(group) == true,
+            let known = groups[group].holders.first(where: { $0.task == holder })
+        else { return nil }
+        return WaitStep(wait: wait, holder: known)
+    }
+
+    /// The tasks that others wait for and that wait for nobody.
+    var roots: [VirtualAddress] { byHolder.keys.filter { holders(of: $0).isEmpty } }
+
+    /// All that wait for tasks, directly or behind others, without these, the longest waiting first.
+    func reached(from roots: [VirtualAddress]) -> [Wait] {
+        var reached = Set(roots)
+        var waiting = roots
+        var seen: Set<Int> = []
+        var victims: [Wait] = []
+        while let task = waiting.popLast() {
+            for group in byHolder[task] ?? [] where seen.insert(group).inserted {
+                for wait in groups[group].waits where reached.insert(wait.task.address).inserted {
+                    victims.append(wait)
+                    waiting.append(wait.task.address)
+                }
+            }
+        }
+        return victims.sorted { ($1.since ?? 0, $0.task.address) < ($0.since ?? 0, $1.task.address) }
+    }
+
+    /// The numbers of the groups that a task holds, which say all about who waits for it.
+    func heldGroups(_ task: VirtualAddress) -> [Int] { byHolder[task] ?? [] }
+
+    // MARK: Circles
+
+    /// The sets of tasks that can reach each other: strongly connected parts (Tarjan's algorithm, without recursion: chains
+    /// can be long), of a graph whose nodes are groups; from a group to those that its holders wait for.
+    func parts() -> [Set<VirtualAddress>] {
+        let successors = groups.map { group in
+            group.holders.compactMap { Self.counts($0) ? byTask[$0.task]?.group : nil }
+        }
+        var found: [Set<VirtualAddress>] = []
+        for part in Self.components(successors) {
+            let members = Set(part)
+            // The holders that wait within the part are its tasks.
+            var tasks: Set<VirtualAddress> = []
+            for number in part {
+                for holder in groups[number].holders where Self.counts(holder) {
+                    if let group = byTask[holder.task]?.group, members.contains(group) { tasks.insert(holder.task) }
+                }
+            }
+            if !tasks.isEmpty { found.append(tasks) }
+        }
+        return found
+    }
+
+    /// A holder through whom a circle may go.
+    private static func counts(_ holder: Holder) -> Bool { !holder.isGone && holder.grade < .possible }
+
+    /// One circle among tasks of which each can reach each other, from the one that `first` puts first.
+    func circle(in part: Set<VirtualAddress>, from start: VirtualAddress) -> [WaitStep]? {
+        var seen: [VirtualAddress: Int] = [:]
+        var steps: [WaitStep] = []
+        var here = start
+        while seen[here] == nil {
+            seen[here] = steps.count
+            guard let (wait, group) = byTask[here],
+                let holder = groups[group].holders.first(where: { part.contains($0.task) && Self.counts($0) })
+            else { return nil }
+            steps.append(WaitStep(wait: wait, holder: holder))
+            here = holder.task
+        }
+        return Array(steps[(seen[here] ?? 0)...])
+    }
+
+    /// The strongly connected parts of a graph given by each node's successors.
+    private static func components(_ successors: [[Int]]) -> [[Int]] {
+        var index = [Int?](repeating: nil, count: successors.count)
+        var low = [Int](repeating: 0, count: successors.count)
+        var isOnStack = [Bool](repeating: false, count: successors.count)
+        var stack: [Int] = []
+        var found: [[Int]] = []
+        var count = 0
+        for root in successors.indices where index[root] == nil {
+            var path: [(node: Int, edge: Int)] = [(root, 0)]
+            while let (node, edge) = path.last {
+                if index[node] == nil {
+                    index[node] = count
+                    low[node] = count
+                    count += 1
+                    stack.append(node)
+                    isOnStack[node] = true
+                }
+                if edge < successors[node].count {
+                    path[path.count - 1].edge += 1
+                    let to = successors[node][edge]
+                    if index[to] == nil {
+                        path.append((to, 0))
+                    } else if isOnStack[to], let known = index[to] {
+                        low[node] = min(low[node], known)
+                    }
+                    continue
+                }
+                path.removeLast()
+                if let parent = path.last?.node { low[parent] = min(low[parent], low[node]) }
+                guard low[node] == index[node] else { continue }
+                var part: [Int] = []
+                while let member = stack.popLast() {
+                    isOnStack[member] = false
+                    part.append(member)
+                    if member == node { break }
+                }
+                found.append(part)
+            }
+        }
+        return found
+    }
+}
