@@ -62,6 +62,18 @@ struct SpinLabTests {
         #expect(model.holders(.spinlock, wait.lock).map(\.grade) == [.possible])
     }
 
+    private static let asleep = LabDumps.present(["extra-sleepatomic-6.1"])
+
+    @Test("A task that sleeps with a spinlock that its function took is named with the lock", arguments: asleep)
+    func sleeps(name: String) throws {
+        let faults = Examination(try LabDumps.open(name)).faults.filter { $0.rule == "scheduling-while-atomic" }
+        let finding = try #require(faults.first)
+        #expect(finding.summary.hasPrefix("sleeper (131) sleeps") && finding.summary.contains("lock_a"))
+        #expect(finding.confidence == .certain && finding.parties.first?.contains("sleep_in_atomic") == true)
+        // All that went before, in one.
+        #expect(faults.count == 2)
+    }
+
     private static let innocent = LabDumps.present(
         ["innocent-fair-spin-6.1", "innocent-fair-spin-bare-6.1", "innocent-fair-all-6.1", "innocent-fair-all-6.12"]
             + (1...10).flatMap { ["innocent-load-6.1-\($0)", "innocent-load-6.12-\($0)"] })
@@ -74,7 +86,12 @@ struct SpinLabTests {
         #expect(Examination(kernel).faults.isEmpty)
         let model = try LockModel(kernel)
         for task in model.tasks where !model.isOnCPU(task) {
-            let held = model.held(by: task).filter { $0.isCertain && LockClass(named: $0.group)?.holdersRun == true }
+            let held = model.held(by: task, deep: true).filter { taken in
+                guard taken.isCertain, let lockClass = LockClass(named: taken.group), lockClass.holdersRun else {
+                    return false
+                }
+                return model.lock(lockClass, taken.lock).owner != .free
+            }
             #expect(held.isEmpty, "\(model.title(task.address)): \(held.map(\.place))")
         }
     }
