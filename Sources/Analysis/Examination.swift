@@ -83,6 +83,9 @@ package struct Examination: Sendable {
             }
         case .nothingWrong:
             lines.append("nothing wrong found; looked for: " + answered.map(\.rule).joined(separator: ", "))
+            if !observations.isEmpty {
+                lines.append("worth seeing: " + Self.counted(observations).joined(separator: "; "))
+            }
         case .cannotTell:
             lines.append("cannot tell" + (answers.isEmpty ? ": no analysis knows this kernel" : ""))
         }

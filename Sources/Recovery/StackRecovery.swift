@@ -195,6 +195,21 @@ package final class StackRecovery {
         return made
     }
 
+    /// The jumps by which functions ended that stood between frame `index` and the next one, the last one first; empty when
+    /// there were none, or when they are not known.
+    package func jumps(_ index: Int) -> [VirtualAddress] {
+        guard case .through(let functions) = chain(index), let cache = recovery.cache,
+            let callee = context(index).code?.extent.entry
+        else { return [] }
+        let following = functions.dropFirst() + [callee]
+        return zip(functions, following).reversed().compactMap { function, next in
+            guard let code = cache.code(at: function), let exit = code.exits.first(where: { $0.target == next }) else {
+                return nil
+            }
+            return code.instructions[exit.instruction].address
+        }
+    }
+
     private func findChain(_ index: Int) -> CallChain {
         guard index + 1 < frames.count, frames[index + 1].isReturnAddress, let cache = recovery.cache,
             let callee = context(index).code?.extent.entry

@@ -40,7 +40,8 @@ struct LinuxWaitGraph: WaitGraphSource {
             )
             graph.edges.append(
                 Graph.Edge(
-                    from: from, to: to, label: "waits for", place: model.place(of: wait) ?? "", grade: .exact,
+                    from: from, to: to, label: "waits for", place: model.place(of: wait).map(short) ?? "",
+                    grade: .exact,
                     isGuilty: isGuilty(from, to)))
             guard held.insert(wait.lock).inserted else { continue }
             for holder in model.holders(wait.lockClass, wait.lock) {
@@ -54,6 +55,11 @@ struct LinuxWaitGraph: WaitGraphSource {
             }
         }
         return graph
+    }
+
+    /// Without the function that jumped on and has no frame.
+    private static func short(_ place: String) -> String {
+        place.firstRange(of: " through ").map { String(place[..<$0.lowerBound]) } ?? place
     }
 
     private static func task(_ address: VirtualAddress, _ model: LockModel) -> String {

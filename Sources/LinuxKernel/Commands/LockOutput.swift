@@ -13,7 +13,10 @@ struct LockOutput {
 
     func note(_ context: Context) { for gap in model.gaps { context.gaps.note(gap) } }
 
-    func since(_ wait: Wait) -> String { wait.since.map { "for \(span($0))" } ?? "for a time that is not known" }
+    func since(_ wait: Wait) -> String {
+        wait.since.map { "for \(span($0))" }
+            ?? (wait.lockClass.holdersRun ? "spinning" : "for a time that is not known")
+    }
 
     func holderText(_ holder: Holder) -> String {
         var text = "\(model.title(holder.task)) [\(holder.because)]"

@@ -17,8 +17,7 @@ struct FileSystemLock {
     let state: UInt64
 
     /// Nil when the semaphore is no superblock's: one is told by its neighbours in the list of all.
-    init?(_ kernel: LinuxKernel, _ lock: VirtualAddress) {
-        let model = kernel.model
+    init?(_ model: Target, _ lock: VirtualAddress) {
         guard let offset = model.offset(of: "s_writers.rw_sem", in: "super_block"),
             let type = (try? model.types.lookup(.structure, "percpu_rw_semaphore")).flatMap({ $0 }),
             let size = try? model.types.size(type), size > 0

@@ -74,6 +74,17 @@ package struct LockClass: Sendable {
         return isKnown ? typeName : formerTypeName
     }
 
+    /// The kind of a variable's type, as C spells it; nil when it is none.
+    init?(ofType type: String) {
+        let others: [String: LockClass] = [
+            "spinlock_t": .spinlock, "raw_spinlock_t": .spinlock, "struct spinlock": .spinlock, "rwlock_t": .rwlock,
+            "seqcount_t": .seqcount, "struct rt_mutex": .rtMutex,
+        ]
+        let known = Self.all.first { $0.nature == .lock && $0.typeName.map { "struct \($0)" == type } ?? false }
+        guard let lockClass = known ?? others[type] else { return nil }
+        self = lockClass
+    }
+
     /// The kind that is called so; nil when there is none.
     package init?(named name: String) {
         guard let known = Self.all.first(where: { $0.name == name }) else { return nil }

@@ -11,22 +11,45 @@ extension LockModel {
     /// Nanoseconds since the task last ran; nil when unknown.
     func sinceLastRun(_ task: Task) -> UInt64? { clock.sinceLastRun(task) }
 
-    /// A timer may wake the task: the live part of its stack has the functions that timers of sleepers call (kernel/time/timer.c,
-    /// hrtimer.c). Words that are left over from earlier calls say so too: no is sure, yes is not.
+    /// A timer will wake the task: on the live part of its stack lies one that is pending, and calls what the timers of
+    /// sleepers call (kernel/time/timer.c, hrtimer.c). Also when that cannot be read.
     func hasTimer(_ task: Task) -> Bool {
         let model = kernel.model
         guard let stack = try? stacks.stack(of: task).stack,
             let start = stack.frames.first?.registers[model.machine.layout.stackPointer], let base = try? task.stack
         else { return true }
-        let functions = Set(
-            ["process_timeout", "hrtimer_wakeup"].compactMap { model.symbols.symbol(named: $0)?.address.rawValue })
         let size = base.advanced(by: model.stackSize).distance(from: VirtualAddress(start))
         guard size <= model.stackSize,
             let bytes = try? model.space.read(VirtualAddress(start), count: Int(clamping: size & ~7))
         else { return true }
-        return bytes.withBytes { span in
-            (0..<bytes.count / 8).contains { functions.contains(span.little($0 &* 8, as: UInt64.self) ?? 0) }
+        func isAny(_ function: String, _ isPending: (VirtualAddress) -> Bool) -> Bool {
+            guard let entry = model.symbols.symbol(named: function)?.address else { return false }
+            return StackWaiters.places(of: entry.rawValue, in: bytes).contains {
+                isPending(VirtualAddress(start).advanced(by: UInt64(clamping: $0) &* 8))
+            }
         }
+        return isAny("process_timeout", isPendingTimer) || isAny("hrtimer_wakeup", isPendingHRTimer)
+    }
+
+    /// Whether the timer whose function stands there is on a list: what was on one before has no `pprev` any more.
+    private func isPendingTimer(_ function: VirtualAddress) -> Bool {
+        let model = kernel.model
+        guard let own = model.offset(of: "function", in: "timer_list"),
+            let back = model.offset(of: "entry.pprev", in: "timer_list")
+        else { return true }
+        let timer = function.advanced(by: 0 &- own)
+        guard let place = try? model.space.word(timer.advanced(by: back)) else { return true }
+        return place != 0 && (try? model.space.word(VirtualAddress(place))) == timer.rawValue
+    }
+
+    /// HRTIMER_STATE_ENQUEUED is 1.
+    private func isPendingHRTimer(_ function: VirtualAddress) -> Bool {
+        let model = kernel.model
+        guard let own = model.offset(of: "function", in: "hrtimer"),
+            let state = model.offset(of: "state", in: "hrtimer"),
+            let value = try? model.space.unsigned(function.advanced(by: state &- own), size: 1)
+        else { return true }
+        return value & 1 != 0
     }
 }
 

@@ -1,8 +1,8 @@
 // Every wait of a kernel, the locks that are waited for, and who holds them.
 
 package import Bytes
-internal import Recovery
 internal import DebugModel
+internal import Recovery
 package import Target
 internal import Unwind
 
@@ -156,12 +156,21 @@ package final class LockModel {
     private func findPlace(of wait: Wait) -> String? {
         if let place = wait.place { return held.place(place) }
         guard let stack = try? stacks.stack(of: wait.task) else { return nil }
-        for frame in stack.stack.frames where frame.isReturnAddress {
-            let name = kernel.model.symbols.symbol(covering: frame.lookupAddress)?.name ?? ""
-            if Self.machinery.contains(where: { name.hasPrefix($0) }) { continue }
-            return held.place(frame.lookupAddress)
+        let frames = stack.stack.frames
+        for (index, frame) in frames.enumerated() where frame.isReturnAddress {
+            guard onlyWaits(frame.lookupAddress) else { return held.place(frame.lookupAddress) }
+            // Whoever waits at his very end has jumped there, and left no frame.
+            guard index + 1 < frames.count, !onlyWaits(frames[index + 1].lookupAddress) else { continue }
+            if let jump = kernel.recover(stack).jumps(index).first(where: { !onlyWaits($0) }) {
+                return "\(held.place(frames[index + 1].lookupAddress)) through \(held.place(jump))"
+            }
         }
         return nil
+    }
+
+    private func onlyWaits(_ code: VirtualAddress) -> Bool {
+        let name = kernel.model.symbols.symbol(covering: code)?.name ?? ""
+        return Self.machinery.contains { name.hasPrefix($0) }
     }
 
     /// How functions begin that do nothing but wait: of the scheduler, and of each kind of lock.

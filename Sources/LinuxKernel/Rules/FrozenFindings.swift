@@ -18,7 +18,7 @@ struct FrozenFindings {
         var waits: [VirtualAddress: [Wait]] = [:]
         var order: [VirtualAddress] = []
         for wait in model.waits where wait.lockClass == .percpuRWSem {
-            guard let lock = locks[wait.lock] ?? FileSystemLock(model.kernel, wait.lock), lock.isFrozen else {
+            guard let lock = locks[wait.lock] ?? FileSystemLock(model.kernel.model, wait.lock), lock.isFrozen else {
                 continue
             }
             locks[wait.lock] = lock
@@ -48,8 +48,8 @@ struct FrozenFindings {
         return Finding(
             rule: "frozen-file-system", confidence: .certain, isFault: isHung,
             summary:
-                "\(lock.text): \(count) task\(count == 1 ? " waits" : "s wait") for it to be thawed, the longest since "
-                + elapsed(longest),
+                "\(lock.text): \(count) task\(count == 1 ? " waits" : "s wait") for it to be thawed, the longest for "
+                + span(longest),
             parties: parties,
             evidence: [
                 Evidence(

@@ -12,6 +12,9 @@ struct LockFindings {
     /// Nanoseconds after which the kernel itself calls a task hung.
     private let limit: UInt64
 
+    /// Nanoseconds: what is expected of somebody who only was slow comes within a second as a rule.
+    private static let settled: UInt64 = 1_000_000_000
+
     /// Tasks that a finding names one by one: it is to be read.
     private static let named = 12
 
@@ -69,15 +72,27 @@ struct LockFindings {
         let who = circle.map { model.title($0.wait.task.address) }
         let what =
             circle.count == 1
-            ? "\(who[0]) waits for \(name(circle[0].wait)), which it holds itself"
+            ? "\(who[0]) waits for \(name(circle[0].wait)), which "
+                + (isOwned ? "it holds itself" : "cannot be before it goes on itself")
             : "\(few(who) { $0 }.joined(separator: ", ")) wait for each other"
+        let behind =
+            victims.isEmpty ? "" : "; \(victims.count) more \(victims.count == 1 ? "waits" : "wait") behind them"
         let parties = few(circle) { party($0) } + few(victims) { "\(waits($0, "waits behind them for"))" }
         return Finding(
             rule: "deadlock", confidence: weakest <= .checked && isOwned ? .certain : .probable,
-            summary: what + (victims.isEmpty ? "" : "; \(victims.count) more wait behind them"), parties: parties,
+            isFault: isOwned || isSettled(circle),
+            summary: what + behind, parties: parties,
             chronology: chronology(circle.map(\.wait) + victims), evidence: evidence.of(circle),
             contradictions: few(circle.compactMap { unseen($0) }) { $0 }, unread: unread,
             graph: graph(circle.map(\.wait) + victims, what))
+    }
+
+    /// Those who are told by others wait for long enough that nobody else can be about to do it, and no timer wakes them.
+    private func isSettled(_ circle: [WaitStep]) -> Bool {
+        circle.allSatisfy { step in
+            step.holder.relation != .obliged
+                || (step.wait.since ?? 0) >= Self.settled && !model.hasTimer(step.wait.task)
+        }
     }
 
     private func party(_ step: WaitStep) -> String {

@@ -82,8 +82,8 @@ final class WaitScene {
     let stackSize: UInt64
     /// The tasks on CPUs.
     let running: [VirtualAddress: CPU]
-    private(set) lazy var workers = WorkerTable(kernel)
-    private(set) lazy var ends = TaskEnds(kernel, stackBases.keys)
+    private(set) lazy var workers = WorkerTable(kernel.model)
+    private(set) lazy var ends = TaskEnds(kernel.model, stackBases.keys)
     private lazy var groups: [Int: [Task]] = Dictionary(grouping: tasks) { (try? $0.tgid) ?? -1 }
 
     /// The threads of a process.

@@ -22,14 +22,13 @@ struct WorkerTable {
     private var running: [Running] = []
     /// By the worker's list `scheduled`, to which barriers are added.
     private var byList: [VirtualAddress: Int] = [:]
-    private let kernel: LinuxKernel
+    private let model: Target
     private static let mostBarriers = 100_000
     // As many as a machine may have, many times over.
     private static let mostQueues = 100_000
 
-    init(_ kernel: LinuxKernel) {
-        self.kernel = kernel
-        let model = kernel.model
+    init(_ model: Target) {
+        self.model = model
         guard let pools = try? Globals.structure(model, "worker_pool_idr", "idr").member("idr_rt") else { return }
         try? XArrayWalk.walk(pools, isIDR: true, anomaly: { _ in }) { _, address in
             guard let pool = try? model.object(.structure, "worker_pool", at: address),
@@ -54,8 +53,8 @@ struct WorkerTable {
 
     /// The place in a list of the barrier's work of which this is the completion.
     private func node(ofBarrier completion: VirtualAddress) -> VirtualAddress? {
-        guard let done = kernel.model.offset(of: "done", in: "wq_barrier"),
-            let entry = kernel.model.offset(of: "work.entry", in: "wq_barrier")
+        guard let done = model.offset(of: "done", in: "wq_barrier"),
+            let entry = model.offset(of: "work.entry", in: "wq_barrier")
         else { return nil }
         return completion.advanced(by: entry &- done)
     }
@@ -64,7 +63,7 @@ struct WorkerTable {
     /// when the work has not begun.
     func worker(ofBarrier completion: VirtualAddress) -> Running? {
         guard !byList.isEmpty, let node = node(ofBarrier: completion) else { return nil }
-        let space = kernel.model.space
+        let space = model.space
         var here = node
         for _ in 0..<Self.mostBarriers {
             guard let next = try? space.word(here) else { return nil }
@@ -78,11 +77,13 @@ struct WorkerTable {
 
     /// The work that has not begun and behind which the barrier stands of which this is the completion: the next one
     /// before it that is no barrier itself.
-    func pending(ofBarrier completion: VirtualAddress, text: TextRanges) -> VirtualAddress? {
-        guard let node = node(ofBarrier: completion), let entry = kernel.model.offset(of: "entry", in: "work_struct"),
-            let function = kernel.model.offset(of: "func", in: "work_struct")
+    func pending(
+        ofBarrier completion: VirtualAddress, isText: (VirtualAddress) -> Bool
+    ) -> VirtualAddress? {
+        guard let node = node(ofBarrier: completion), let entry = model.offset(of: "entry", in: "work_struct"),
+            let function = model.offset(of: "func", in: "work_struct")
         else { return nil }
-        let space = kernel.model.space
+        let space = model.space
         var here = node
         for _ in 0..<Self.mostBarriers {
             guard let back = try? space.word(here.advanced(by: UInt64(8))),
@@ -92,10 +93,10 @@ struct WorkerTable {
             guard here != node else { return nil }
             let work = here.advanced(by: 0 &- entry)
             // The head of the list has no function behind it.
-            guard let code = try? space.word(work.advanced(by: function)), text.contains(VirtualAddress(code)) else {
+            guard let code = try? space.word(work.advanced(by: function)), isText(VirtualAddress(code)) else {
                 return nil
             }
-            if kernel.model.symbols.symbol(covering: VirtualAddress(code))?.name != "wq_barrier_func" { return work }
+            if model.symbols.symbol(covering: VirtualAddress(code))?.name != "wq_barrier_func" { return work }
         }
         return nil
     }
@@ -109,11 +110,11 @@ struct WorkerTable {
     /// The `pool_workqueue` of queued work: its address is aligned to 256 bytes, or to 512 with more flags.
     private func poolQueue(_ data: UInt64) -> Value? {
         for mask in [0xff, 0x1ff] as [UInt64] {
-            guard let value = try? kernel.model.object(.structure, "pool_workqueue", at: VirtualAddress(data & ~mask)),
+            guard let value = try? model.object(.structure, "pool_workqueue", at: VirtualAddress(data & ~mask)),
                 let queue = try? value["wq"].pointee(), (try? value["pool"].pointer().isNull) == false,
                 (try? queue["pwqs"].address) != nil,
                 let next = try? value["pwqs_node"]["next"].pointer(),
-                (try? kernel.model.space.word(next.advanced(by: UInt64(8))))
+                (try? model.space.word(next.advanced(by: UInt64(8))))
                     == (try? value["pwqs_node"].address.rawValue)
             else { continue }
             return value
@@ -125,7 +126,7 @@ struct WorkerTable {
     /// those that keep its pool busy.
     func before(_ work: VirtualAddress) -> [Holder] {
         guard
-            let data = try? kernel.model.object(.structure, "work_struct", at: work).path("data", "counter").unsigned(),
+            let data = try? model.object(.structure, "work_struct", at: work).path("data", "counter").unsigned(),
             data & Self.hasQueue != 0, let own = poolQueue(data), let address = try? own.address,
             let queue = try? own["wq"].pointer(), let pool = try? own["pool"].pointer()
         else { return [] }
@@ -145,7 +146,7 @@ struct WorkerTable {
     }
 
     private func isRunning(_ task: VirtualAddress) -> Bool {
-        guard let value = try? kernel.model.object(.structure, "task_struct", at: task) else { return false }
+        guard let value = try? model.object(.structure, "task_struct", at: task) else { return false }
         return (try? Task(value).state.letter) == "R"
     }
 
@@ -153,7 +154,6 @@ struct WorkerTable {
 
     /// The workqueue that a flusher waits for: the one whose first flusher or list of flushers leads to it.
     func queue(ofFlusher flusher: VirtualAddress) -> VirtualAddress? {
-        let model = kernel.model
         guard let queues = try? Globals.structure(model, "workqueues", "list_head"),
             let link = model.offset(of: "list", in: "wq_flusher")
         else { return nil }
@@ -180,7 +180,7 @@ struct WorkerTable {
 
     /// The workers that run work of a queue that its first flusher waits for: all of them have to end.
     func flushed(_ queue: VirtualAddress) -> [Holder] {
-        let value = try? kernel.model.object(.structure, "workqueue_struct", at: queue)
+        let value = try? model.object(.structure, "workqueue_struct", at: queue)
         let first = try? value?["first_flusher"].pointee()
         let colour = try? first?["flush_color"].unsigned()
         return running.filter { $0.queue == queue && ($0.colour == nil || colour == nil || $0.colour == colour) }.map {

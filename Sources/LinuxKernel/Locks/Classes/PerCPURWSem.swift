@@ -24,7 +24,7 @@ extension LockClass {
         read: { fields in
             guard let block = fields.word("block", "counter") else { return LockState() }
             var state = LockState(owner: .unknown, word: ("block.counter", block), text: "")
-            if let frozen = FileSystemLock(fields.kernel, fields.address), frozen.isFrozen {
+            if let frozen = FileSystemLock(fields.kernel.model, fields.address), frozen.isFrozen {
                 state.owner = .free
                 state.text = "held by no task: \(frozen.text)"
                 return state

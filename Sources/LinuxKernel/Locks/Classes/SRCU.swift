@@ -12,7 +12,8 @@ extension LockClass {
             releases: ["__srcu_read_unlock", "__srcu_read_unlock_nmisafe"]),
         machinery: ["__synchronize_srcu", "synchronize_srcu"],
         read: { fields in
-            guard let readers = SRCUReaders(fields.kernel, fields.address) else { return LockState() }
+            guard let readers = SRCUReaders(fields.kernel.model, cpus: fields.kernel.cpus.possible, fields.address)
+            else { return LockState() }
             return LockState(
                 owner: readers.waitedFor > 0 ? .readers(readers.waitedFor) : .free,
                 text: readers.all > 0 ? "read by \(readers.all)" : "no readers")
@@ -20,26 +21,25 @@ extension LockClass {
         recognise: { site in
             guard site.completion != nil, site.callers.prefix(3).contains(where: { $0.contains("synchronize_srcu") }),
                 let lock = site.argument(0, of: ["__synchronize_srcu", "synchronize_srcu"]),
-                SRCUReaders(site.scene.kernel, lock) != nil
+                SRCUReaders(site.scene.kernel.model, cpus: site.scene.kernel.cpus.possible, lock) != nil
             else { return nil }
             return WaitedFor(lock, .write)
         })
 }
 
 /// The readers of an srcu_struct: each CPU counts those that began and those that ended on it.
-private struct SRCUReaders {
+struct SRCUReaders {
     let all: UInt64
     /// Those that a grace period waits for: of the index that new readers do not use.
     let waitedFor: UInt64
 
     /// Nil when the address is no srcu_struct's: each CPU's part names it.
-    init?(_ kernel: LinuxKernel, _ address: VirtualAddress) {
-        let model = kernel.model
+    init?(_ model: Target, cpus: [Int], _ address: VirtualAddress) {
         guard let value = try? model.object(.structure, "srcu_struct", at: address),
             let area = try? value["sda"].pointee()
         else { return nil }
         var counts: [Int64] = [0, 0]
-        for cpu in kernel.cpus.possible {
+        for cpu in cpus {
             guard let own = try? model.perCPUCopy(of: area, cpu: cpu), (try? own["ssp"].pointer()) == address else {
                 return nil
             }

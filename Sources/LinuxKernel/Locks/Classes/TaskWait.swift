@@ -28,8 +28,7 @@ struct TaskEnds {
 
     /// `task_struct.vfork_done` is completed when the task exits or begins another program; a kernel thread's is its own
     /// `kthread.exited` (kernel/kthread.c). Complexity: reads two words of each task.
-    init(_ kernel: LinuxKernel, _ tasks: some Sequence<VirtualAddress>) {
-        let model = kernel.model
+    init(_ model: Target, _ tasks: some Sequence<VirtualAddress>) {
         let parked = model.offset(of: "parked", in: "kthread")
         for address in tasks {
             guard let value = try? model.object(.structure, "task_struct", at: address) else { continue }

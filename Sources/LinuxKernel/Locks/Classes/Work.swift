@@ -18,9 +18,9 @@ extension LockClass {
             }
             guard site.callers.prefix(3).contains(where: { $0.contains("flush_work") || $0.contains("cancel_work") })
             else { return nil }
-            return workers.pending(ofBarrier: completion, text: site.scene.text).map { WaitedFor($0, .wait) }
+            return workers.pending(ofBarrier: completion, isText: site.scene.text.contains).map { WaitedFor($0, .wait) }
         },
-        obliged: { kernel, work in WorkerTable(kernel).before(work) })
+        obliged: { kernel, work in WorkerTable(kernel.model).before(work) })
 
     /// `flush_workqueue` puts a flusher on its stack and waits until no work of its colour is in flight.
     package static let workqueue = LockClass(
@@ -35,5 +35,5 @@ extension LockClass {
                 WaitedFor($0, .wait)
             }
         },
-        obliged: { kernel, queue in WorkerTable(kernel).flushed(queue) })
+        obliged: { kernel, queue in WorkerTable(kernel.model).flushed(queue) })
 }
