@@ -18,9 +18,9 @@ package struct PolledWord: Sendable, Equatable {
     package let loop: [VirtualAddress]
     /// The bits that the loop looks at, where it looks at constant ones.
     package let mask: UInt64?
-    /// Code outside of the loop reads the word again and compares it with a register: what a reader does that wants to know
-    /// whether what it read in between is of one time.
-    package let isComparedLater: Bool
+    /// Code behind the loop uses the value that ended it, or reads the word again and compares it: what a reader does that
+    /// wants to know whether what it read in between is of one time. Who only waits for an answer drops the value.
+    package let isUsedLater: Bool
 }
 
 extension StackRecovery {
@@ -49,12 +49,13 @@ extension StackRecovery {
         }
         return PolledWord(
             address: place, size: loop.size, loop: loop.instructions.map { code.instructions[$0].address },
-            mask: loop.mask(code), isComparedLater: loop.isComparedLater(code))
+            mask: loop.mask(code), isUsedLater: loop.isKept(code) || loop.isComparedLater(code))
     }
 }
 
 /// The shortest way from an instruction back to itself on which nothing is done but read one word.
 private struct SpinLoop {
+    private let blocks: [Int]
     let instructions: [Int]
     let word: MemoryOperand
     let size: Int
@@ -106,15 +107,47 @@ private struct SpinLoop {
                 for operand in instruction.operands {
                     guard case .memory(let memory) = operand.value else { continue }
                     if operand.access.contains(.write) { return nil }
-                    if operand.access.contains(.read) { words[memory] = Int(operand.size) }
+                    if operand.access.contains(.read) { words[Self.plain(memory)] = Int(operand.size) }
                 }
             }
         }
         guard waits, words.count == 1, let (word, size) = words.first, word.segment == nil else { return nil }
+        self.blocks = blocks
         self.instructions = instructions.sorted()
         self.word = word
         self.size = size
         self.written = written
+    }
+
+    /// The distance of one place from the program counter is another for each instruction.
+    private static func plain(_ memory: MemoryOperand) -> MemoryOperand {
+        memory.absolute == nil ? memory : MemoryOperand(displacement: 0, absolute: memory.absolute)
+    }
+
+    private func reads(_ operand: Operand) -> Bool {
+        guard case .memory(let memory) = operand.value else { return false }
+        return operand.access == .read && Self.plain(memory) == word
+    }
+
+    /// Whether the register into which the word is read is used behind the loop.
+    func isKept(_ code: FunctionCode) -> Bool {
+        let kept = instructions.compactMap { index -> RegisterNumber? in
+            let operands = code.instructions[index].operands
+            guard operands.contains(where: reads), case .register(let part)? = operands.first?.value,
+                operands.first?.access.contains(.write) == true
+            else { return nil }
+            return part.number
+        }
+        let exits = Set(blocks.flatMap { code.blocks[$0].successors }).subtracting(blocks)
+        return exits.contains { block in
+            for index in code.blocks[block].instructions.prefix(8) {
+                let instruction = code.instructions[index]
+                if kept.contains(where: { instruction.readRegisters.contains($0) }) { return true }
+                if kept.contains(where: { instruction.writtenRegisters.contains($0) }) { return false }
+                if case .call = instruction.flow { return false }
+            }
+            return false
+        }
     }
 
     func mask(_ code: FunctionCode) -> UInt64? {
@@ -131,9 +164,7 @@ private struct SpinLoop {
     func isComparedLater(_ code: FunctionCode) -> Bool {
         let own = Set(instructions)
         for (index, instruction) in code.instructions.enumerated() where !own.contains(index) {
-            guard instruction.operands.contains(where: { $0.value == .memory(word) && $0.access == .read }) else {
-                continue
-            }
+            guard instruction.operands.contains(where: reads) else { continue }
             if instruction.opcode.name == "cmp" { return true }
             guard instruction.opcode.name == "mov", case .register(let part)? = instruction.operands.first?.value else {
                 continue

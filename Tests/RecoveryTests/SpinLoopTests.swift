@@ -44,8 +44,25 @@ struct SpinLoopTests {
         #expect(word.address == VirtualAddress(0x5004))
         #expect(word.size == 4)
         #expect(word.mask == 1)
-        #expect(word.isComparedLater)
+        #expect(word.isUsedLater)
         #expect(word.loop.map { $0.rawValue - Program.start } == [2, 4, 7, 9])
+    }
+
+    @Test(
+        "A counter at a fixed place is one place, however far the instructions are from it; a value that is kept is enough"
+    )
+    func fixedPlace() throws {
+        // pause; mov 0x100(%rip),%eax; test $1,%al; jne 0
+        let loop: [UInt8] = [0xf3, 0x90, 0x8b, 0x05, 0, 1, 0, 0, 0xa8, 0x01, 0x75, 0xf4]
+        // mov 0xf7(%rip),%edx; cmp %edx,%eax; jne 2; ret: the same place, seen from 9 bytes farther on
+        let compares = try #require(
+            polled(loop + [0x90, 0x8b, 0x15, 0xf5, 0, 0, 0, 0x39, 0xd0, 0x75, 0xeb, 0xc3], at: 2))
+        #expect(compares.address == VirtualAddress(Program.start + 8 + 0x100))
+        #expect(compares.isUsedLater)
+        // mov %eax,8(%rbx); ret
+        #expect(try #require(polled(loop + [0x89, 0x43, 0x08, 0xc3], at: 0)).isUsedLater)
+        // xor %eax,%eax; mov %rax,(%rbx); ret
+        #expect(try #require(polled(loop + [0xb8, 0, 0, 0, 0, 0x48, 0x89, 0x03, 0xc3], at: 0)).isUsedLater == false)
     }
 
     @Test("Behind the loop nobody waits, and neither does one whose callee will return", arguments: [0x0b, 0x12, 0x16])
@@ -63,7 +80,7 @@ struct SpinLoopTests {
         let bytes: [UInt8] = [0xf3, 0x90, 0x8b, 0x43, 0x08, 0xa8, 0x01, 0x75, 0xf7, 0xc3]
         let word = try #require(polled(bytes, at: 2, registers: [rbx: 0x6000]))
         #expect(word.address == VirtualAddress(0x6008))
-        #expect(!word.isComparedLater)
+        #expect(!word.isUsedLater)
     }
 
     @Test("A loop that calls, writes, reads two words or does not pause waits for no word")

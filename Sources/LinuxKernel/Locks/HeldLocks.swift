@@ -46,12 +46,14 @@ struct HeldLocks {
         var found: [Acquisition] = []
         // What a function gave back before it waited, its caller has not: `__down` of a semaphore's own spinlock.
         var given: Set<Given> = []
+        let names = stack.stack.frames.map { SpinFunctions.name($0, kernel) }
         for index in stack.stack.frames.indices {
             // Whom it switched to gave the run queue's lock back.
-            let name = SpinFunctions.name(stack.stack.frames[index], kernel)
-            if stack.origin == .switchedOut, name == "__schedule" { continue }
+            if stack.origin == .switchedOut, names[index] == "__schedule" { continue }
             for held in recovered.held(inFrame: index, followingCalls: followingCalls, others ?? effects)
-            where !given.contains(Given(lock: held.object, group: held.effect.group)) {
+            where !given.contains(Given(lock: held.object, group: held.effect.group))
+                && !isGivenBack(held, by: index == 0 ? nil : names[index - 1], index - 1, recovered)
+            {
                 found.append(
                     Acquisition(
                         lock: held.object, group: held.effect.group, isShared: held.effect.isShared, call: held.call,
@@ -63,6 +65,18 @@ struct HeldLocks {
             }
         }
         return found
+    }
+
+    /// Whether the function that is being called gives it back. Of locks that spin that is done in an instant, and then the
+    /// function lets others run: who is seen in it has given it back.
+    private func isGivenBack(_ held: HeldObject, by callee: String?, _ index: Int, _ recovered: StackRecovery) -> Bool {
+        guard let callee, let lockClass = LockClass(named: held.effect.group), lockClass.holdersRun,
+            lockClass.calls.releases.contains(callee), let argument = kernel.model.machine.layout.arguments.first
+        else { return false }
+        guard let value = recovered.registerAtEntry(argument, of: index),
+            case .number(let number, width: 8) = value.content
+        else { return true }
+        return VirtualAddress(number) == held.object
     }
 
     /// Where a call stands: the innermost function that is no lock's own, nor of a header, which would be a lock's wrapper.

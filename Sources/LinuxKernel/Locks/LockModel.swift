@@ -282,8 +282,10 @@ package final class LockModel {
         var found: [(task: VirtualAddress, match: Acquisition)] = []
         var seen: Set<VirtualAddress> = []
         let beside = writersLock(lockClass, address)
-        func look(at tasks: some Sequence<Task>, deep: Bool = false) {
-            for task in tasks where deep || seen.insert(task.address).inserted {
+        // Locks that spin are often taken and given back by helpers, which have to be looked into.
+        let deep = lockClass.holdersRun
+        func look(at tasks: some Sequence<Task>) {
+            for task in tasks where seen.insert(task.address).inserted {
                 let matches = held(by: task, deep: deep).filter {
                     $0.lock == address && $0.group == lockClass.name && (shared == nil || $0.isShared == shared)
                         || beside != nil && $0.lock == beside && $0.group == lockClass.writersLock?.group
@@ -293,11 +295,7 @@ package final class LockModel {
             }
         }
         func isExplained() -> Bool { count.map { UInt64(found.count { $0.match.isCertain }) == $0 } ?? false }
-        if lockClass.holdersRun {
-            look(at: running)
-            // Helpers take such locks for their callers: worth looking into for the few that run.
-            if found.isEmpty { look(at: running, deep: true) }
-        }
+        if lockClass.holdersRun { look(at: running) }
         if !lockClass.holdersRun || !isExplained() { look(at: byAddress.values) }
         if found.isEmpty, lockClass.holdersRun { return leftBehind(lockClass) }
         found.sort { $0.task < $1.task }
@@ -348,7 +346,7 @@ package final class LockModel {
     /// The tasks on CPUs.
     private var running: [Task] { kernel.cpus.cpus.compactMap { try? $0.current } }
 
-    private lazy var leftInUserMode = PreemptCount.leftInUserMode(kernel)
+    private lazy var leftInUserMode = PreemptCount.leftInUserMode(kernel).filter { $0.count > 0 }
     private lazy var foundAtomic = AtomicSleepLog(kernel).tasks(among: tasks)
 
     /// Of a lock that somebody has and no function on a stack took: the task that went back to user mode with a lock, as

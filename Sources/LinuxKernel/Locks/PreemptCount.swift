@@ -10,7 +10,7 @@ internal import Unwind
 struct PreemptCount {
     let cpu: CPU
     let task: Task
-    /// The lowest byte.
+    /// The lowest byte as a number with a sign: less than 0 when more was given back than taken.
     let count: Int
 
     /// The command that shows the count.
@@ -40,7 +40,8 @@ struct PreemptCount {
     static func leftInUserMode(_ kernel: LinuxKernel) -> [PreemptCount] {
         kernel.cpus.cpus.compactMap { cpu in
             guard isInUserMode(cpu, kernel) == true, let task = try? cpu.current,
-                let (value, expression) = read(cpu.number, kernel), let count = Int(exactly: value & mask), count > 0
+                let (value, expression) = read(cpu.number, kernel),
+                case let count = Int(Int8(truncatingIfNeeded: value & mask)), count != 0
             else { return nil }
             return PreemptCount(cpu: cpu, task: task, count: count, expression: expression)
         }

@@ -30,10 +30,10 @@ enum AtomicSleepRule: Analysis {
         if signs == .none, model.tasks.count > most { return .findings(user) }
         let asleep = model.tasks.prefix(most).compactMap { sleeping($0, model, log) }
         let known = Set(asleep.map(\.task))
-        let logged = log.reports.filter { report in
+        let others = log.reports.filter { report in
             !known.contains { task in model.task(task).map { report.names($0) } ?? false }
-        }.map { reported($0, model) }
-        let found = asleep.map(\.finding) + user + logged
+        }
+        let found = asleep.map(\.finding) + user + (others.isEmpty ? [] : [reported(others, model)])
         if found.isEmpty, model.tasks.count > most {
             return .undecided("there are \(model.tasks.count) tasks: more than are looked at")
         }
@@ -61,7 +61,7 @@ enum AtomicSleepRule: Analysis {
         _ task: Task, _ model: LockModel, _ log: AtomicSleepLog
     ) -> (task: VirtualAddress, finding: Finding)? {
         guard !model.isOnCPU(task) else { return nil }
-        for taken in model.held(by: task) where taken.isCertain {
+        for taken in model.held(by: task, deep: true) where taken.isCertain {
             guard let lockClass = LockClass(named: taken.group), lockClass.holdersRun else { continue }
             // The lock itself has to say that it is taken, and nobody else may be the one who took it.
             guard let holder = model.holders(lockClass, taken.lock).first(where: { $0.task == task.address }),
@@ -101,13 +101,15 @@ enum AtomicSleepRule: Analysis {
         return Finding(
             rule: "atomic-in-user-mode", confidence: .certain,
             summary:
-                "task \(name) is in user mode with preempt_count \(found.count): what ran for it in the kernel took "
-                + (found.count == 1 ? "a lock that" : "locks that") + " spins and did not give back",
+                "task \(name) is in user mode with preempt_count \(found.count): what ran for it in the kernel "
+                + (found.count < 0
+                    ? "gave back more locks that spin than it took"
+                    : "took \(found.count == 1 ? "a lock that spins" : "locks that spin") and did not give back"),
             parties: ["task \(name)", "CPU \(found.cpu.number)"],
             evidence: [
                 Evidence(
                     claim: "CPU \(found.cpu.number) counts \(found.count) in its preempt_count",
-                    expected: .number(UInt64(found.count)), reproduce: "print \(found.expression)"),
+                    expected: .number(UInt64(found.count & 0xff)), reproduce: "print \(found.expression)"),
                 Evidence(
                     claim: "task \(name) is on CPU \(found.cpu.number)",
                     expected: .number(UInt64(bitPattern: Int64((try? found.task.pid) ?? 0))),
@@ -115,17 +117,24 @@ enum AtomicSleepRule: Analysis {
             ])
     }
 
-    /// The kernel found it, and what the task held then no stack tells any more.
-    private static func reported(_ report: AtomicSleepLog.Report, _ model: LockModel) -> Finding {
-        let task = model.tasks.first { report.names($0) }
-        let now =
-            task.map { "; now it \(TaskActivity(of: $0.address, model).text)" } ?? "; it is no task any more"
+    /// The kernel found them, and what the tasks held then no stack tells any more.
+    private static func reported(_ reports: [AtomicSleepLog.Report], _ model: LockModel) -> Finding {
+        let who = reports.map { report -> String in
+            let task = model.tasks.first { report.names($0) }
+            let now = task.map { "now it \(TaskActivity(of: $0.address, model).text)" } ?? "it is no task any more"
+            return "\(report.comm) (\(report.pid)): \(now)"
+        }
+        let names = reports.prefix(4).map { "\($0.comm) (\($0.pid))" }.joined(separator: ", ")
+        let isOne = reports.count == 1
         return Finding(
             rule: rule, confidence: .certain,
-            summary: "\(report.comm) (\(report.pid)) was switched out with a lock that spins held, or preemption off"
-                + now,
-            parties: ["\(report.comm) (\(report.pid))"], evidence: [report.evidence],
-            contradictions: ["that it holds the lock still is not known: no function on its stack took one"])
+            summary:
+                "\(names)\(reports.count > 4 ? ", ..." : "") \(isOne ? "was" : "were") switched out with a lock that spins "
+                + "held, or preemption off"
+                + (isOne ? who.first.map { "; \($0.drop { $0 != ":" }.dropFirst(2))" } ?? "" : ""),
+            parties: who.prefix(12) + (who.count > 12 ? ["and \(who.count - 12) more"] : []),
+            evidence: reports.prefix(12).map(\.evidence),
+            contradictions: ["that they hold it still is not known: no function on their stacks took one"])
     }
 }
 

@@ -88,12 +88,12 @@ final class SpinWaits: WaitSource {
         return outer.map { stack.frames[$0].lookupAddress }
     }
 
-    /// A loop that waits for another CPU's answer looks at an odd word as well: only a reader compares later.
+    /// A loop that waits for another CPU's answer looks at an odd word as well: only a reader uses it later.
     private func isSequence(_ word: PolledWord) -> Bool {
         guard word.size == 4 || word.size == 8 || word.size == 1, word.mask.map({ $0 == 1 }) ?? false,
             let value = try? scene.kernel.model.space.unsigned(word.address, size: 4), value & 1 == 1
         else { return false }
-        if word.isComparedLater { return true }
+        if word.isUsedLater { return true }
         let target = scene.kernel.target
         return word.loop.contains { place in
             ((try? target.functions(at: place)) ?? []).contains {
