@@ -249,7 +249,7 @@ package final class LockModel {
         let told = lockClass.obliged(kernel, address)
         if !told.isEmpty || lockClass.calls.signals.isEmpty { return told }
         if expectsInference { visitAll() }
-        let all = obligations.duties(lockClass, address, among: Array(byAddress.values))
+        let all = obligations.duties(lockClass, address, among: byAddress.values)
         let duties = all.filter { waitOf[$0.task]?.lock != address }
         if let keeper = obligations.keeper(of: address, among: byAddress.values), waitOf[keeper]?.lock != address {
             // Whoever has it on his stack cannot leave his function before all have been told.

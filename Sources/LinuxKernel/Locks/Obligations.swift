@@ -45,7 +45,7 @@ final class Obligations {
 
     /// Those of `tasks` that will signal the object, the certain ones first; one for each task.
     /// Complexity: the first question follows the stacks of all tasks that `consider` was not given.
-    func duties(_ lockClass: LockClass, _ address: VirtualAddress, among tasks: [Task]) -> [Duty] {
+    func duties(_ lockClass: LockClass, _ address: VirtualAddress, among tasks: some Sequence<Task>) -> [Duty] {
         if !isComplete {
             for task in tasks where !considered.contains(task.address) {
                 if let stack = try? stacks.stack(of: task) { consider(stack) }
