@@ -122,6 +122,13 @@ struct LabLockTests {
         #expect(try circle.map { try $0.wait.task.comm }.sorted() == tasks)
     }
 
+    @Test("A wait queue with a list before it is no file lock")
+    func waitQueue() throws {
+        let model = try LockModel(try LabDumps.open("hang-holder-waits-6.1"))
+        let wait = try #require(try model.waits.first { try $0.task.comm == "keeper" })
+        #expect(wait.lockClass == .waitQueue)
+    }
+
     @Test("A futex that hands on priorities has the owner that the kernel knows")
     func inherited() throws {
         let model = try LockModel(try LabDumps.open("hang-futexes-pi-6.1"))

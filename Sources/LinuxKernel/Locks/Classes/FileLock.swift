@@ -50,21 +50,28 @@ extension WaiterSite {
         let members = FileLockMembers(model)
         let queue = (members.path("wait") + ["head"]).joined(separator: ".")
         guard let own = container("file_lock", queue), let blocker = members.pointer(own, "blocker"), !blocker.isNull,
-            let node = try? members.member(own, "blocked_member")?.address, isLinked(node)
+            let node = try? members.member(own, "blocked_member")?.address,
+            let head = try? members.member(blocker, "blocked_requests")?.address, isOnList(node, head)
         else { return nil }
         let mode: WaitMode = (try? members.member(own, "type")?.unsigned()) == 1 ? .write : .read
         return WaitedFor(
             blocker, mode, holder: holder(of: blocker, members), name: Self.name(blocker, members))
     }
 
-    /// The node is on a list: its neighbours point back at it.
-    private func isLinked(_ node: VirtualAddress) -> Bool {
+    /// Whether a node is on the list with that head: going back from it leads there. Of a list that is longer than anybody
+    /// looks at, the function that waits must be one of file locks as well.
+    private func isOnList(_ node: VirtualAddress, _ head: VirtualAddress) -> Bool {
         let space = scene.kernel.model.space
-        guard let next = try? space.word(node), let back = try? space.word(node.advanced(by: UInt64(8))),
-            next != node.rawValue
-        else { return false }
-        return (try? space.word(VirtualAddress(next).advanced(by: UInt64(8)))) == node.rawValue
-            && (try? space.word(VirtualAddress(back))) == node.rawValue
+        var here = node
+        for _ in 0..<1024 {
+            guard let back = try? space.word(here.advanced(by: UInt64(8))),
+                (try? space.word(VirtualAddress(back))) == here.rawValue
+            else { return false }
+            here = VirtualAddress(back)
+            if here == head { return true }
+            if here == node { return false }
+        }
+        return function.map { name in ["lock", "setlk", "lease"].contains { name.contains($0) } } ?? false
     }
 
     /// The process that took it: its only thread, else its leader, for any of them may give it back. Locks of open files
