@@ -32,7 +32,9 @@ enum HungTaskRule: Analysis {
             return seconds > limit ? (task, seconds) : nil
         }.sorted { ($1.seconds, $0.task.address) < ($0.seconds, $1.task.address) }
         guard !hung.isEmpty else { return .findings([]) }
-        return .findings([finding(hung, now, limit, isOwn: own != nil, try? LockModel(kernel, only: hung.prefix(named).map(\.task)))])
+        return .findings([
+            finding(hung, now, limit, isOwn: own != nil, try? LockModel(kernel, only: hung.prefix(named).map(\.task)))
+        ])
     }
 
     private static func finding(
