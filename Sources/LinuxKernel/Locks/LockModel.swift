@@ -282,21 +282,25 @@ package final class LockModel {
         var found: [(task: VirtualAddress, match: Acquisition)] = []
         var seen: Set<VirtualAddress> = []
         let beside = writersLock(lockClass, address)
-        // Locks that spin are often taken and given back by helpers, which have to be looked into.
-        let deep = lockClass.holdersRun
-        func look(at tasks: some Sequence<Task>) {
+        func matches(_ task: Task, deep: Bool) -> [Acquisition] {
+            held(by: task, deep: deep).filter {
+                $0.lock == address && $0.group == lockClass.name && (shared == nil || $0.isShared == shared)
+                    || beside != nil && $0.lock == beside && $0.group == lockClass.writersLock?.group
+            }
+        }
+        // Locks that spin are often taken and given back by helpers. Those are looked into where it costs little: of the
+        // tasks that run, and of others that seem to have it.
+        func look(at tasks: some Sequence<Task>, deep: Bool) {
             for task in tasks where seen.insert(task.address).inserted {
-                let matches = held(by: task, deep: deep).filter {
-                    $0.lock == address && $0.group == lockClass.name && (shared == nil || $0.isShared == shared)
-                        || beside != nil && $0.lock == beside && $0.group == lockClass.writersLock?.group
-                }
-                guard let match = matches.first(where: { $0.isCertain }) ?? matches.first else { continue }
+                var list = matches(task, deep: deep)
+                if !list.isEmpty, lockClass.holdersRun, !deep { list = matches(task, deep: true) }
+                guard let match = list.first(where: { $0.isCertain }) ?? list.first else { continue }
                 found.append((task.address, match))
             }
         }
         func isExplained() -> Bool { count.map { UInt64(found.count { $0.match.isCertain }) == $0 } ?? false }
-        if lockClass.holdersRun { look(at: running) }
-        if !lockClass.holdersRun || !isExplained() { look(at: byAddress.values) }
+        if lockClass.holdersRun { look(at: running, deep: true) }
+        if !lockClass.holdersRun || !isExplained() { look(at: byAddress.values, deep: false) }
         if found.isEmpty, lockClass.holdersRun { return leftBehind(lockClass) }
         found.sort { $0.task < $1.task }
         let certain = found.count { $0.match.isCertain }

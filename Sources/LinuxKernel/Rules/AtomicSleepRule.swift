@@ -64,10 +64,12 @@ enum AtomicSleepRule: Analysis {
         for taken in model.held(by: task, deep: true) where taken.isCertain {
             guard let lockClass = LockClass(named: taken.group), lockClass.holdersRun else { continue }
             // The lock itself has to say that it is taken, and nobody else may be the one who took it.
-            guard let holder = model.holders(lockClass, taken.lock).first(where: { $0.task == task.address }),
-                holder.grade <= .checked
-            else { continue }
             let lock = model.lock(lockClass, taken.lock)
+            let holders = model.holders(lockClass, taken.lock)
+            guard lock.owner != .free,
+                !holders.contains(where: { $0.task != task.address && $0.grade <= .checked })
+            else { continue }
+            let isSure = holders.contains { $0.task == task.address && $0.grade <= .checked }
             let name = model.name(lockClass, taken.lock)
             let activity = TaskActivity(of: task.address, model)
             let waiters = model.waiters(taken.lock)
@@ -85,7 +87,7 @@ enum AtomicSleepRule: Analysis {
                     reproduce: "lock 0x\(hex(taken.lock.rawValue)) \"\(lockClass.name)\""))
             evidence += log.reports.filter { $0.names(task) }.map(\.evidence)
             let finding = Finding(
-                rule: rule, confidence: .certain,
+                rule: rule, confidence: isSure ? .certain : .probable,
                 summary: "\(model.title(task.address)) \(activity.text) with \(name) held"
                     + (waiters.isEmpty ? "" : "; \(waiters.count) wait\(waiters.count == 1 ? "s" : "") for it"),
                 parties: ["\(model.title(task.address)) took \(name) in \(taken.place)"]
