@@ -3,6 +3,7 @@
 internal import Analysis
 internal import Bytes
 internal import Capabilities
+internal import DebugModel
 package import Pipeline
 internal import Target
 
@@ -50,7 +51,7 @@ package struct Analyze: Stage {
         let examination = try Examination(context.kernel, rules: rules) {
             if context.isInterrupted() { throw Interrupted() }
         }
-        let page = VerdictPage(examination)
+        let page = VerdictPage(examination, lost: Self.lacksLines(context.target) ? [VerdictPage.lines] : [])
         try emit(.record(page.verdict))
         for record in page.findings { try emit(.record(record)) }
         if let saved {
@@ -60,6 +61,14 @@ package struct Analyze: Stage {
             try emit(.text("saved: \(saved)"))
         }
         if let picture { try draw(picture, page.graph, context, emit) }
+    }
+
+    /// Whether the kernel's own code has no source lines. Every kernel has a function that switches tasks: illumos, FreeBSD
+    /// and Linux call it so.
+    private static func lacksLines(_ target: Target) -> Bool {
+        let switches = ["schedule", "mi_switch", "swtch"].lazy.compactMap { target.symbols.symbol(named: $0) }
+        guard let place = switches.first?.address else { return false }
+        return ((try? target.line(at: place)) ?? nil) == nil
     }
 
     private func draw(
@@ -85,13 +94,20 @@ package struct Analyze: Stage {
 /// What `analyze` shows of an examination.
 struct VerdictPage {
     let examination: Examination
+    /// What would be told besides if there were more than the dump.
+    private let lost: [String]
     private let told: [Finding]
 
     /// Names on one line of the verdict, and lines of it for one matter: it must fit a screen.
     private static let shown = 8
 
-    init(_ examination: Examination) {
+    /// What only debug information tells.
+    static let lines =
+        "no debug information: code is told by function and offset, without source lines and inlined functions"
+
+    init(_ examination: Examination, lost: [String]) {
         self.examination = examination
+        self.lost = lost
         told = examination.faults + examination.observations
     }
 
@@ -104,6 +120,7 @@ struct VerdictPage {
         if let first {
             lines += Self.part("who", first.parties) + Self.part("when", first.chronology)
             lines += Self.part("against it", first.contradictions) + Self.part("not read", first.unread)
+            lines += Self.part("without", lost)
         }
         let answered = examination.answered.map { FieldValue.text($0.rule) }
         let undecided = examination.undecided.map { rule, why in
@@ -119,6 +136,7 @@ struct VerdictPage {
                 Field("faults", nil, .unsigned(UInt64(examination.faults.count))),
                 Field("observations", nil, .unsigned(UInt64(examination.observations.count))),
                 Field("answered", nil, .list(answered)), Field("undecided", nil, .list(undecided)),
+                Field("without", nil, .list(lost.map { .text($0) })),
             ], presentation: .block(lines))
     }
 

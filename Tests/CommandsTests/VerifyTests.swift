@@ -109,12 +109,16 @@ private struct Offer: AnalysisOffer {
     }
 
     @Test func theVerdictFitsAScreenAndSaysWhoAndHow() {
-        let verdict = VerdictPage(Examination(session().kernel)).verdict
+        let verdict = VerdictPage(Examination(session().kernel), lost: ["no lines"]).verdict
         guard case .block(let lines) = verdict.presentation else {
             Issue.record("no lines")
             return
         }
-        #expect(lines == ["VERDICT", "  wrong-pid, certain: ruby has pid 45", "  who:        task 45"])
+        #expect(
+            lines == [
+                "VERDICT", "  wrong-pid, certain: ruby has pid 45", "  who:        task 45",
+                "  without:    no lines",
+            ])
     }
 
     @Test func nothingWrongAndCannotTellAreVerdicts() {
