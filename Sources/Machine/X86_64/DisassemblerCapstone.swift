@@ -40,7 +40,32 @@ package final class X86_64Disassembler: Disassembler {
     /// What is known of each instruction by the library's number, filled as they are met.
     private var known: [X86_64Effects?] = []
 
+    /// The library sorts a table of its own when it first meets an instruction that names its register nowhere (`sub $1,%rax`),
+    /// and takes no lock for that: two threads that come first leave the table damaged, and operands are missing from then
+    /// on. A `static let` is made once: this one meets such an instruction before anybody else does.
+    private static let tablesAreMade: Bool = {
+        var handle: csh = 0
+        // Safe: the library writes the handle, and nothing else holds it.
+        guard unsafe cs_open(CS_ARCH_X86, CS_MODE_64, &handle) == CS_ERR_OK else { return false }
+        // Safe: the handle is this function's and is closed once.
+        defer { unsafe cs_close(&handle) }
+        guard cs_option(handle, CS_OPT_DETAIL, numericCast(CS_OPT_ON.rawValue)) == CS_ERR_OK,
+            let instruction = unsafe cs_malloc(handle)
+        else { return false }
+        // Safe: made above, freed once.
+        defer { unsafe cs_free(instruction, 1) }
+        let bytes: [UInt8] = [0x48, 0x2d, 1, 0, 0, 0]
+        return unsafe bytes.withUnsafeBufferPointer { buffer in
+            var code = buffer.baseAddress
+            var left = buffer.count
+            var address: UInt64 = 0
+            // Safe: the library reads at most `left` bytes from `code`; the buffer is alive.
+            return unsafe cs_disasm_iter(handle, &code, &left, &address, instruction)
+        }
+    }()
+
     init?() {
+        guard Self.tablesAreMade else { return nil }
         var handle: csh = 0
         // Safe: the library writes the handle, and nothing else holds it.
         guard unsafe cs_open(CS_ARCH_X86, CS_MODE_64, &handle) == CS_ERR_OK else { return nil }
