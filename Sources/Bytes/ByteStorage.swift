@@ -20,9 +20,9 @@ internal import Synchronization
 
     /// Bytes of mapped files that stay in this process' memory at most, about: a dump of a large machine is read in
     /// every corner, and the system counts what was read once as used.
-    private static let mostResident = 256 << 20
+    private static let mostResident = 128 << 20
     /// Uses between two looks at how much that is.
-    private static let usesBetweenLooks = 4096
+    private static let usesBetweenLooks = 1024
 
     private enum Release {
         case unmap
