@@ -84,14 +84,25 @@ package final class CallEffects: Sendable {
     private struct State {
         /// The code that everything here was found in.
         var owner: FunctionCache?
-        var held: [Place: HeldPlan?] = [:]
-        var heldPlans = 0
-        var ahead: [Place: AheadPlan?] = [:]
-        var aheadPlans = 0
+        var held = Plans<HeldPlan>()
+        var ahead = Plans<AheadPlan>()
         var helpers: [VirtualAddress: [HelperEffect]] = [:]
 
         mutating func claim(_ cache: FunctionCache) {
             if owner !== cache { self = Self(owner: cache) }
+        }
+    }
+
+    /// What was found out about places, up to a bound.
+    private struct Plans<Plan: Sendable> {
+        var byPlace: [Place: Plan?] = [:]
+        /// Of places where something happens.
+        private var count = 0
+
+        mutating func keep(_ plan: Plan?, at place: Place) {
+            if count >= CallEffects.mostPlans || byPlace.count >= CallEffects.mostPlaces { self = Self() }
+            byPlace[place] = .some(plan)
+            if plan != nil { count += 1 }
         }
     }
 
@@ -116,32 +127,23 @@ package final class CallEffects: Sendable {
 
     /// What was found out about one place, made when it is asked for first; nil when nothing happens there.
     func held(_ place: Place, in cache: FunctionCache, make: () -> HeldPlan?) -> HeldPlan? {
-        if let known = state.withLock({ $0.owner === cache ? $0.held[place] : nil }) { return known }
-        let made = make()
-        state.withLock { state in
-            state.claim(cache)
-            if state.heldPlans >= Self.mostPlans || state.held.count >= Self.mostPlaces {
-                state.held = [:]
-                state.heldPlans = 0
-            }
-            state.held[place] = .some(made)
-            if made != nil { state.heldPlans += 1 }
-        }
-        return made
+        plan(place, in: cache, \.held, make)
     }
 
     /// The same for what is still to come.
     func ahead(_ place: Place, in cache: FunctionCache, make: () -> AheadPlan?) -> AheadPlan? {
-        if let known = state.withLock({ $0.owner === cache ? $0.ahead[place] : nil }) { return known }
+        plan(place, in: cache, \.ahead, make)
+    }
+
+    private func plan<Plan: Sendable>(
+        _ place: Place, in cache: FunctionCache, _ plans: any (WritableKeyPath<State, Plans<Plan>> & Sendable),
+        _ make: () -> Plan?
+    ) -> Plan? {
+        if let known = state.withLock({ $0.owner === cache ? $0[keyPath: plans].byPlace[place] : nil }) { return known }
         let made = make()
         state.withLock { state in
             state.claim(cache)
-            if state.aheadPlans >= Self.mostPlans || state.ahead.count >= Self.mostPlaces {
-                state.ahead = [:]
-                state.aheadPlans = 0
-            }
-            state.ahead[place] = .some(made)
-            if made != nil { state.aheadPlans += 1 }
+            state[keyPath: plans].keep(made, at: place)
         }
         return made
     }

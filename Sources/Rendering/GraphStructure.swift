@@ -40,48 +40,11 @@ struct GraphStructure {
         measure()
     }
 
-    /// Tarjan's algorithm without recursion: components come out with those that lead nowhere first.
     private mutating func findComponents() {
-        let count = successors.count
-        var index = [Int](repeating: -1, count: count)
-        var low = index
-        var onStack = [Bool](repeating: false, count: count)
-        var stack: [Int] = []
-        var next = 0
-        for root in 0..<count where index[root] < 0 {
-            var work: [(node: Int, edge: Int)] = [(root, 0)]
-            while let (node, edge) = work.last {
-                if edge == 0 {
-                    index[node] = next
-                    low[node] = next
-                    next += 1
-                    stack.append(node)
-                    onStack[node] = true
-                }
-                if edge < successors[node].count {
-                    work[work.count - 1].edge += 1
-                    let to = successors[node][edge]
-                    if index[to] < 0 {
-                        work.append((to, 0))
-                    } else if onStack[to] {
-                        low[node] = min(low[node], index[to])
-                    }
-                    continue
-                }
-                work.removeLast()
-                if let parent = work.last?.node { low[parent] = min(low[parent], low[node]) }
-                guard low[node] == index[node] else { continue }
-                var members: [Int] = []
-                while let member = stack.popLast() {
-                    onStack[member] = false
-                    members.append(member)
-                    componentOf[member] = components.count
-                    if member == node { break }
-                }
-                components.append(members.reversed())
-            }
+        components = StrongComponents.find(successors).map { $0.count > 2 ? circle($0) : $0 }
+        for (number, members) in components.enumerated() {
+            for member in members { componentOf[member] = number }
         }
-        components = components.map { $0.count > 2 ? circle($0) : $0 }
     }
 
     /// The nodes in an order in which each leads to the next, if following first edges goes through all of them.

@@ -248,13 +248,13 @@ package final class LockModel {
     private func findObliged(_ lockClass: LockClass, _ address: VirtualAddress) -> [Holder] {
         let told = lockClass.obliged(kernel, address)
         if !told.isEmpty || lockClass.calls.signals.isEmpty { return told }
-        if expectsInference { visitAll() }
-        let all = obligations.duties(lockClass, address, among: byAddress.values)
-        let duties = all.filter { waitOf[$0.task]?.lock != address }
         if let keeper = obligations.keeper(of: address, among: byAddress.values), waitOf[keeper]?.lock != address {
             // Whoever has it on his stack cannot leave his function before all have been told.
             return [Holder(task: keeper, relation: .obliged, grade: .derived, because: "has it on its own stack")]
         }
+        if expectsInference { visitAll() }
+        let all = obligations.duties(lockClass, address, among: byAddress.values)
+        let duties = all.filter { waitOf[$0.task]?.lock != address }
         // Where not all are listed, one certain of them is not known to be the only one.
         let isOne = duties.count { $0.isCertain } == 1 && all.count < Obligations.mostDuties
         return duties.map { duty in

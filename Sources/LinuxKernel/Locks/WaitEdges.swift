@@ -112,14 +112,14 @@ struct WaitEdges {
 
     // MARK: Circles
 
-    /// The sets of tasks that can reach each other: strongly connected parts (Tarjan's algorithm, without recursion: chains
-    /// can be long), of a graph whose nodes are groups; from a group to those that its holders wait for.
+    /// The sets of tasks that can reach each other: strongly connected parts of a graph whose nodes are groups; from a
+    /// group to those that its holders wait for.
     func parts() -> [Set<VirtualAddress>] {
         let successors = groups.map { group in
             group.holders.compactMap { Self.counts($0) ? byTask[$0.task]?.group : nil }
         }
         var found: [Set<VirtualAddress>] = []
-        for part in Self.components(successors) {
+        for part in StrongComponents.find(successors) {
             let members = Set(part)
             // The holders that wait within the part are its tasks.
             var tasks: Set<VirtualAddress> = []
@@ -150,48 +150,5 @@ struct WaitEdges {
             here = holder.task
         }
         return Array(steps[(seen[here] ?? 0)...])
-    }
-
-    /// The strongly connected parts of a graph given by each node's successors.
-    private static func components(_ successors: [[Int]]) -> [[Int]] {
-        var index = [Int?](repeating: nil, count: successors.count)
-        var low = [Int](repeating: 0, count: successors.count)
-        var isOnStack = [Bool](repeating: false, count: successors.count)
-        var stack: [Int] = []
-        var found: [[Int]] = []
-        var count = 0
-        for root in successors.indices where index[root] == nil {
-            var path: [(node: Int, edge: Int)] = [(root, 0)]
-            while let (node, edge) = path.last {
-                if index[node] == nil {
-                    index[node] = count
-                    low[node] = count
-                    count += 1
-                    stack.append(node)
-                    isOnStack[node] = true
-                }
-                if edge < successors[node].count {
-                    path[path.count - 1].edge += 1
-                    let to = successors[node][edge]
-                    if index[to] == nil {
-                        path.append((to, 0))
-                    } else if isOnStack[to], let known = index[to] {
-                        low[node] = min(low[node], known)
-                    }
-                    continue
-                }
-                path.removeLast()
-                if let parent = path.last?.node { low[parent] = min(low[parent], low[node]) }
-                guard low[node] == index[node] else { continue }
-                var part: [Int] = []
-                while let member = stack.popLast() {
-                    isOnStack[member] = false
-                    part.append(member)
-                    if member == node { break }
-                }
-                found.append(part)
-            }
-        }
-        return found
     }
 }

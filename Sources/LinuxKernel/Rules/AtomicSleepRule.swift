@@ -22,12 +22,15 @@ enum AtomicSleepRule: Analysis {
         let user = PreemptCount.leftInUserMode(kernel).map { inUserMode($0) }
         let signs = signs(kernel, log)
         guard signs != .against else { return .findings(user) }
+        let most = signs == .for ? mostTasks : mostWithoutSign
         let model: LockModel
-        do { model = try LockModel(kernel) } catch {
+        do {
+            // Before all their stacks are read.
+            if signs == .none, try kernel.tasks().tasks.count > most { return .findings(user) }
+            model = try LockModel(kernel)
+        } catch {
             return .undecided("the tasks cannot be listed: \(error)")
         }
-        let most = signs == .for ? mostTasks : mostWithoutSign
-        if signs == .none, model.tasks.count > most { return .findings(user) }
         let asleep = model.tasks.prefix(most).compactMap { sleeping($0, model, log) }
         let known = Set(asleep.map(\.task))
         let others = log.reports.filter { report in

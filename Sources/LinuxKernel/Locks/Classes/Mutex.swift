@@ -11,14 +11,7 @@ extension LockClass {
             ],
             tries: ["mutex_trylock", "ww_mutex_trylock"], releases: ["mutex_unlock", "ww_mutex_unlock"]),
         machinery: ["__mutex_lock", "mutex_lock", "__ww_mutex_lock", "ww_mutex_lock"],
-        read: { fields in
-            guard let value = fields.word("owner", "counter") else { return LockState() }
-            // MUTEX_FLAGS is 7 (kernel/locking/mutex.h).
-            let task = value & ~7
-            return LockState(
-                owner: task == 0 ? .free : fields.owner(task), word: ("owner.counter", value),
-                text: task == 0 ? "free" : "held")
-        },
+        read: { fields in fields.word("owner", "counter").map { fields.mutex($0, "owner.counter") } ?? LockState() },
         recognise: { site in
             guard
                 let lock = site.sleepingLock(
@@ -29,4 +22,13 @@ extension LockClass {
             else { return nil }
             return WaitedFor(lock, .write)
         })
+}
+
+extension LockFields {
+    /// What a mutex's owner word says, which stands at `path`: MUTEX_FLAGS is 7 (kernel/locking/mutex.h).
+    func mutex(_ word: UInt64, _ path: String) -> LockState {
+        let task = word & ~7
+        return LockState(
+            owner: task == 0 ? .free : owner(task), word: (path, word), text: task == 0 ? "free" : "held")
+    }
 }

@@ -9,11 +9,7 @@ extension LockClass {
     package static let wwMutex = LockClass(
         "ww_mutex", type: "ww_mutex", .lock,
         read: { fields in
-            guard let value = fields.word("base", "owner", "counter") else { return LockState() }
-            let task = value & ~7
-            return LockState(
-                owner: task == 0 ? .free : fields.owner(task), word: ("base.owner.counter", value),
-                text: task == 0 ? "free" : "held")
+            fields.word("base", "owner", "counter").map { fields.mutex($0, "base.owner.counter") } ?? LockState()
         },
         recognise: { site in
             guard
