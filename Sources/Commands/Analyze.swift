@@ -103,7 +103,7 @@ struct VerdictPage {
 
     /// What only debug information tells.
     static let lines =
-        "no debug information: code is told by function and offset, without source lines and inlined functions"
+        "no debug information of the kernel itself: its code is told by function and offset, not by line"
 
     init(_ examination: Examination, lost: [String]) {
         self.examination = examination
