@@ -71,6 +71,7 @@ package struct AddressSpace: Sendable {
     package func unsigned(_ address: VirtualAddress, size: Int) throws(MemoryFault) -> UInt64 {
         let bytes = try read(address, count: size)
         return bytes.withBytes { span in
+            if size == 8, let word = span.little(0, as: UInt64.self) { return word }
             var value: UInt64 = 0
             for index in 0..<min(size, 8) { value |= UInt64(span.u8(index)) << UInt64(8 * index) }
             return value

@@ -110,7 +110,8 @@ struct CallFlow {
         outcomes = Self.outcomes(tests, calls, transfer.table)
         point = FlowPoint(
             terms: transfer.table, state: state, stackOffset: transfer.stackOffset(state),
-            frameOffset: transfer.offset(of: layout.framePointer, state), lowestEscape: transfer.lowestEscape)
+            frameOffset: transfer.offset(of: layout.framePointer, state), lowestEscape: transfer.lowestEscape,
+            layout: layout)
     }
 }
 

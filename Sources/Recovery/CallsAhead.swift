@@ -43,14 +43,15 @@ extension StackRecovery {
             else { return nil }
             return AheadPlan(flow, from: start)
         }
-        guard let plan, let context = context(index, at: plan.point) else { return [] }
+        guard let plan, let context = context(index, at: plan.point, plan.sources) else { return [] }
         let solver = solver(index)
         return plan.ahead(
             plan.steps.map { step in
                 // What will be read again on the way is read now; what a register kept of it is of the past.
                 var here = context
-                if !step.stale.isEmpty, let fresh = self.context(index, at: plan.point) {
-                    fresh.forget(step.stale)
+                if !step.stale.isEmpty,
+                    let fresh = self.context(index, at: plan.point, plan.sources, excluding: step.stale)
+                {
                     here = fresh
                 }
                 return values([step.call], solver, here)[0]
@@ -69,6 +70,8 @@ final class AheadPlan: Sendable {
     }
     let steps: [Step]
     let point: FlowPoint
+    /// The places that tell of the steps' objects.
+    let sources: FactSources
     private let code: FunctionCode
     private let start: Int
     private let patterns = Mutex<[[Int32]: [Outcome]]>([:])
@@ -128,6 +131,7 @@ final class AheadPlan: Sendable {
         self.code = code
         self.start = start
         point = flow.point
+        sources = flow.point.sources(for: steps.map(\.call.term))
     }
 
     /// `values`: the objects of the steps, as far as they are known.

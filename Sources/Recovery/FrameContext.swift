@@ -15,22 +15,36 @@ final class FrameContext {
     let point: FlowPoint?
     /// The canonical frame address.
     let cfa: VirtualAddress?
-    /// What is known of terms, from the places that hold them.
+    /// The places that are read for facts; nil: all of the point.
+    private let sources: FactSources?
+    /// What is known of terms, from the places that hold them; by nobody asked yet, nothing.
     fileprivate(set) var facts: [TermID: Known] = [:]
+    fileprivate var isCollected = false
+    /// What places hold of these terms does not count.
+    private let excluded: Set<TermID>
     fileprivate var evaluated: [TermID: Known?] = [:]
     var arguments: [RegisterNumber: Known?] = [:]
 
-    init(index: Int, frame: Frame, code: FunctionCode?, point: FlowPoint?, cfa: VirtualAddress?) {
+    init(
+        index: Int, frame: Frame, code: FunctionCode?, point: FlowPoint?, cfa: VirtualAddress?,
+        sources: FactSources? = nil, excluding excluded: Set<TermID> = []
+    ) {
         self.index = index
         self.frame = frame
         self.code = code
         self.point = point
         self.cfa = cfa
+        self.sources = sources
+        self.excluded = excluded
     }
 
-    /// What places hold of these terms does not count.
-    func forget(_ terms: Set<TermID>) {
-        for term in terms { facts[term] = nil }
+    /// Takes in what the places hold, when that was not yet done.
+    func collect(_ solver: TermSolver) {
+        guard !isCollected else { return }
+        isCollected = true
+        guard let point else { return }
+        solver.collect(self, sources ?? point.sources, point)
+        for term in excluded { facts[term] = nil }
     }
 }
 
@@ -42,47 +56,32 @@ struct TermSolver {
     let entry: (RegisterNumber) -> Known?
     /// Per-CPU memory whose value is known for the task: its own address.
     let perCPU: (UInt64) -> Known?
+    /// The registers that hold what they held at the frame's point.
+    let registers: () -> [RegisterNumber: Known]
 
     /// Expressions deeper than this are no argument's.
-    private static let mostDepth = 24
+    static let mostDepth = 24
 
-    /// Takes in what the frame's registers and slots hold. `registers`: those that hold what they held at the point.
-    func collect(_ context: FrameContext, registers: [RegisterNumber: Known]) {
-        guard let point = context.point else { return }
-        for (number, known) in registers {
-            let index = Int(number.rawValue)
-            guard index < FlowState.registerCount, number != layout.stackPointer else { continue }
-            note(point.state.registers[index], known, context, point)
+    /// Takes in what the frame's registers and slots hold.
+    fileprivate func collect(_ context: FrameContext, _ sources: FactSources, _ point: FlowPoint) {
+        if !sources.registers.isEmpty {
+            let registers = registers()
+            for number in sources.registers {
+                guard let known = registers[number] else { continue }
+                note(point.state.registers[Int(number.rawValue)], known, context, point)
+            }
         }
         guard let cfa = context.cfa else { return }
-        let lowest = point.stackOffset ?? .min
-        for (offset, slot) in point.state.slots where slot.size == 8 && offset >= lowest {
-            let address = cfa.advanced(by: offset)
-            guard isWorthwhile(point.terms[slot.term]), let value = try? space.word(address) else { continue }
-            let grade: Grade = point.isPrivate(offset, slot) ? .exact : .reread
+        for source in sources.slots {
+            let address = cfa.advanced(by: source.offset)
+            let size = Int(source.slot.size)
+            guard let value = try? space.unsigned(address, size: size) else { continue }
+            let grade: Grade = point.isPrivate(source.offset, source.slot) ? .exact : .reread
             note(
-                slot.term,
-                Known(value: value, width: 8, grade: grade, derivation: .slot(address, frame: context.index)),
-                context, point)
-        }
-        for (offset, slot) in point.state.slots where slot.size < 8 && offset >= lowest {
-            let address = cfa.advanced(by: offset)
-            guard isWorthwhile(point.terms[slot.term]),
-                let value = try? space.unsigned(address, size: Int(slot.size))
-            else { continue }
-            let grade: Grade = point.isPrivate(offset, slot) ? .exact : .reread
-            note(
-                slot.term,
+                source.slot.term,
                 Known(
-                    value: value, width: Int(slot.size), grade: grade,
-                    derivation: .slot(address, frame: context.index)), context, point)
-        }
-    }
-
-    private func isWorthwhile(_ term: Term) -> Bool {
-        switch term {
-        case .constant, .frame: false
-        default: true
+                    value: value, width: size, grade: grade, derivation: .slot(address, frame: context.index)),
+                context, point)
         }
     }
 
@@ -134,6 +133,7 @@ struct TermSolver {
     func evaluate(_ id: TermID, _ context: FrameContext, depth: Int = 0) -> Known? {
         guard let point = context.point, depth < Self.mostDepth else { return nil }
         if let known = context.evaluated[id] { return known }
+        context.collect(self)
         // A term that is asked for while it is evaluated depends on itself.
         context.evaluated[id] = .some(nil)
         var found = context.facts[id]

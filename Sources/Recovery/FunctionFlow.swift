@@ -12,8 +12,8 @@ internal import Bytes
 internal import DebugModel
 internal import Machine
 
-/// The state just before an instruction.
-struct FlowPoint: Sendable {
+/// The state just before an instruction. A class, because it is large and many frames share one.
+final class FlowPoint: Sendable {
     let terms: TermTable
     let state: FlowState
     /// The stack pointer's offset from the canonical frame address; nil where the function aligned its stack, or made
@@ -22,10 +22,33 @@ struct FlowPoint: Sendable {
     /// The same of the frame pointer, where it is one.
     let frameOffset: Int64?
     let lowestEscape: Int64?
+    /// The places that tell of any term.
+    let sources: FactSources
+    /// Those that tell what the registers that every function preserves were at the entry.
+    let preserved: FactSources
+
+    init(
+        terms: TermTable, state: FlowState, stackOffset: Int64?, frameOffset: Int64?, lowestEscape: Int64?,
+        layout: RegisterLayout
+    ) {
+        self.terms = terms
+        self.state = state
+        self.stackOffset = stackOffset
+        self.frameOffset = frameOffset
+        self.lowestEscape = lowestEscape
+        sources = FactSources(state, terms, stackOffset: stackOffset, layout)
+        preserved = sources.telling(
+            of: Set(layout.calleeSaved.compactMap { terms.find(.entry($0)) }), in: terms, state)
+    }
 
     /// Whether a slot can only have been written by the instructions that were followed.
     func isPrivate(_ offset: Int64, _ slot: Slot) -> Bool {
         slot.isSaved || !slot.isDoubtful && (lowestEscape.map { offset &+ Int64(slot.size) <= $0 } ?? true)
+    }
+
+    /// The places that matter to the values of these terms.
+    func sources(for wanted: some Sequence<TermID>) -> FactSources {
+        sources.telling(of: terms.parts(of: wanted), in: terms, state)
     }
 }
 
@@ -49,7 +72,8 @@ enum FunctionFlow {
         }
         return FlowPoint(
             terms: transfer.table, state: state, stackOffset: transfer.stackOffset(state),
-            frameOffset: transfer.offset(of: layout.framePointer, state), lowestEscape: transfer.lowestEscape)
+            frameOffset: transfer.offset(of: layout.framePointer, state), lowestEscape: transfer.lowestEscape,
+            layout: layout)
     }
 
     /// The state at the beginning of every block, and the terms that they are told in; nil when it took too long.

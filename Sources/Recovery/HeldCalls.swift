@@ -40,19 +40,22 @@ extension StackRecovery {
                 let flow = CallFlow(
                     at: target, in: code, throughout: false, followingCalls: followingCalls, table, cache)
             else { return nil }
-            return HeldPlan(flow)
+            // Who only gives back and wakes holds nothing.
+            return flow.calls.contains { !$0.effect.isRelease } ? HeldPlan(flow) : nil
         }
-        guard let plan, let context = context(index, at: plan.point) else { return [] }
+        guard let plan, let context = context(index, at: plan.point, plan.sources) else { return [] }
         return plan.held(values(plan.calls, solver(index), context))
     }
 
     /// The frame as seen from a point that another question's flow gave; nil when its stack is not as the point says.
-    func context(_ index: Int, at point: FlowPoint) -> FrameContext? {
+    func context(
+        _ index: Int, at point: FlowPoint, _ sources: FactSources, excluding excluded: Set<TermID> = []
+    ) -> FrameContext? {
         let outer = context(index)
         guard outer.code != nil, outer.point != nil else { return nil }
-        let inner = FrameContext(index: index, frame: frames[index], code: outer.code, point: point, cfa: outer.cfa)
-        solver(index).collect(inner, registers: knownRegisters(index))
-        return inner
+        return FrameContext(
+            index: index, frame: frames[index], code: outer.code, point: point, cfa: outer.cfa, sources: sources,
+            excluding: excluded)
     }
 
     func values(_ calls: [NotedCall], _ solver: TermSolver, _ context: FrameContext) -> [Known?] {
@@ -83,6 +86,8 @@ extension FunctionCode {
 final class HeldPlan: Sendable {
     let calls: [NotedCall]
     let point: FlowPoint
+    /// The places that tell of the calls' objects.
+    let sources: FactSources
     private let blocks: [CodeBlock]
     private let target: Int
     private let goal: Int
@@ -108,6 +113,7 @@ final class HeldPlan: Sendable {
     init(_ flow: CallFlow) {
         calls = flow.calls
         point = flow.point
+        sources = flow.point.sources(for: flow.calls.map(\.term))
         blocks = flow.code.blocks
         target = flow.target
         goal = flow.goal

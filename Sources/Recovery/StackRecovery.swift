@@ -103,6 +103,7 @@ package final class StackRecovery {
     private var contexts: [FrameContext?]
     private var registers: [[RegisterNumber: Known]?]
     private var chains: [CallChain?]
+    private var solvers: [TermSolver?]
     private var depth = 0
 
     /// Callers asked for an argument of a callee's argument, one within the other.
@@ -115,6 +116,7 @@ package final class StackRecovery {
         contexts = Array(repeating: nil, count: frames.count)
         registers = Array(repeating: nil, count: frames.count)
         chains = Array(repeating: nil, count: frames.count)
+        solvers = Array(repeating: nil, count: frames.count)
     }
 
     var layout: RegisterLayout { recovery.machine.layout }
@@ -148,17 +150,19 @@ package final class StackRecovery {
         }
         let made = FrameContext(index: index, frame: frame, code: code, point: point, cfa: cfa)
         contexts[index] = made
-        solver(index).collect(made, registers: knownRegisters(index))
         return made
     }
 
     func solver(_ index: Int) -> TermSolver {
-        TermSolver(
+        if let known = solvers[index] { return known }
+        let made = TermSolver(
             space: recovery.space, layout: layout,
             entry: { [unowned self] number in self.fromCaller(number, index) },
             perCPU: { [unowned self] offset in
                 self.perCPU[offset].map { Known(value: $0, width: 8, grade: .exact, derivation: .constant) }
-            })
+            }, registers: { [unowned self] in self.knownRegisters(index) })
+        solvers[index] = made
+        return made
     }
 
     /// The registers of a frame that hold what they held at its place in the code.
@@ -177,8 +181,14 @@ package final class StackRecovery {
         guard index > 0, frame.isReturnAddress else { return found }
         let inner = context(index - 1)
         guard let point = inner.point else { return found }
-        for number in layout.calleeSaved where found[number] == nil {
-            guard let id = point.terms.find(.entry(number)), let known = inner.facts[id], known.grade <= .derived,
+        let missing = layout.calleeSaved.filter { found[$0] == nil }
+        guard !missing.isEmpty else { return found }
+        let entry = FrameContext(
+            index: index - 1, frame: inner.frame, code: inner.code, point: point, cfa: inner.cfa,
+            sources: point.preserved)
+        entry.collect(solver(index - 1))
+        for number in missing {
+            guard let id = point.terms.find(.entry(number)), let known = entry.facts[id], known.grade <= .derived,
                 known.width == 8
             else { continue }
             found[number] = known
@@ -271,6 +281,7 @@ package final class StackRecovery {
         guard let point = context.point, let id = point.terms.find(.entry(number)) else {
             return fromCaller(number, index)
         }
+        context.collect(solver(index))
         let parked = context.facts[id]
         if let parked, parked.grade == .exact, parked.width == 8 { return parked }
         let passed = fromCaller(number, index)
@@ -381,7 +392,8 @@ package final class StackRecovery {
             let id = point.state.registers[Int(number.rawValue)]
             let context = FrameContext(index: callee, frame: frames[callee], code: code, point: point, cfa: nil)
             let solver = TermSolver(
-                space: recovery.space, layout: layout, entry: { atEntry($0, step) }, perCPU: { _ in nil })
+                space: recovery.space, layout: layout, entry: { atEntry($0, step) }, perCPU: { _ in nil },
+                registers: { [:] })
             return solver.evaluate(id, context).map {
                 Known(
                     value: $0.value, width: $0.width, grade: max($0.grade, .derived),

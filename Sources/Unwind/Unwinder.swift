@@ -41,13 +41,17 @@ package struct Unwinder: Sendable {
         var current = registers
         var returns = isReturnAddress
         var interrupted = !isReturnAddress
-        var seen: Set<[UInt64]> = []
+        struct Place: Hashable {
+            let counter: UInt64
+            let stack: UInt64
+        }
+        var seen: Set<Place> = []
         while frames.count < Self.maximumFrames {
             guard let counter = current[layout.programCounter] else {
                 return Stack(frames: frames, end: .stopped("the program counter is unknown"))
             }
             let here = VirtualAddress(counter)
-            guard seen.insert([counter, current[layout.stackPointer] ?? 0]).inserted else {
+            guard seen.insert(Place(counter: counter, stack: current[layout.stackPointer] ?? 0)).inserted else {
                 return Stack(frames: frames, end: .stopped("the frames go in a circle at \(here)"))
             }
             let lookup = returns ? here.advanced(by: Int64(-1)) : here

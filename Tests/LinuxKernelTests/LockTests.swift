@@ -82,6 +82,28 @@ struct LockTests {
         #expect(kept.contradictions.count == 1)
     }
 
+    @Test("A ring of waiters that was overwritten leads to no lock; those on this side of the damage keep theirs")
+    func overwrittenRing() throws {
+        let whole = try LockModel(try RealKernels.open("readers.kdump"))
+        let queue = try #require(whole.lockOrder.first { (whole.waiters($0).first?.lockClass ?? .mutex) == .waitQueue })
+        let node = try whole.kernel.model.object(.structure, "wait_queue_head", at: queue).path("head", "next").pointer()
+        // The tenth waiter from the head: its link back now leads to a place on a stack that is no waiter.
+        let space = whole.kernel.model.space
+        let tenth = try (0..<9).reduce(node) { here, _ in VirtualAddress(try space.word(here)) }
+        let specimen = try RealKernels.specimen("readers.kdump")
+        var memory = PatchedMemory(specimen.memory)
+        let place = tenth.advanced(by: UInt64(8))
+        try memory.write(tenth.rawValue &+ 256, at: try space.translate(place))
+        let damaged = try LockModel(
+            try LinuxKernel(
+                opening: Specimen(memory: memory, facts: specimen.facts, files: specimen.files), journal: Journal()))
+        let before = whole.waits.filter { $0.lockClass == .waitQueue }
+        let after = damaged.waits.filter { $0.lockClass == .waitQueue }
+        #expect(before.count == 58)
+        #expect(after.count == 9)
+        #expect(after.allSatisfy { $0.lock == queue })
+    }
+
     @Test("Times in sentences have three digits or so")
     func spans() {
         #expect(span(153_000_000) == "0.15 s")

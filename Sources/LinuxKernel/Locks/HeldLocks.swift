@@ -26,6 +26,7 @@ struct HeldLocks {
     private let kernel: LinuxKernel
     let effects: CallEffects
     private let reverse: CallEffects
+    private let names: FrameNames
     private static let wrappers = LockClass.all.flatMap(\.machinery)
 
     private struct Given: Hashable {
@@ -37,31 +38,38 @@ struct HeldLocks {
         self.kernel = kernel
         effects = LockEffects(kernel).holding()
         reverse = LockEffects(kernel).givingBack()
+        names = FrameNames(kernel)
     }
 
     /// The locks taken and not released by the functions on a stack, innermost first. `followingCalls`: by helpers that
     /// these called as well, which costs more. `others`: of another table than that of locks.
     func held(by stack: TaskStack, followingCalls: Bool, _ others: CallEffects? = nil) -> [Acquisition] {
         let recovered = kernel.recover(stack)
+        let frames = stack.stack.frames
         var found: [Acquisition] = []
         // What a function gave back before it waited, its caller has not: `__down` of a semaphore's own spinlock.
         var given: Set<Given> = []
-        let names = stack.stack.frames.map { SpinFunctions.name($0, kernel) }
-        for index in stack.stack.frames.indices {
-            // Whom it switched to gave the run queue's lock back.
-            if stack.origin == .switchedOut, names[index] == "__schedule" { continue }
+        var asked = 0
+        func isGiven(_ held: HeldObject, before index: Int) -> Bool {
+            for inner in asked..<max(asked, index) where others == nil && !isSwitching(inner) {
+                for back in recovered.held(inFrame: inner, followingCalls: followingCalls, reverse) where back.isCertain
+                {
+                    given.insert(Given(lock: back.object, group: back.effect.group))
+                }
+            }
+            asked = max(asked, index)
+            return given.contains(Given(lock: held.object, group: held.effect.group))
+        }
+        func name(_ index: Int) -> String? { frames.indices.contains(index) ? names.name(frames[index]) : nil }
+        // Whom it switched to gave the run queue's lock back.
+        func isSwitching(_ index: Int) -> Bool { stack.origin == .switchedOut && name(index) == "__schedule" }
+        for index in frames.indices where !isSwitching(index) {
             for held in recovered.held(inFrame: index, followingCalls: followingCalls, others ?? effects)
-            where !given.contains(Given(lock: held.object, group: held.effect.group))
-                && !isGivenBack(held, by: index == 0 ? nil : names[index - 1], index - 1, recovered)
-            {
+            where !isGiven(held, before: index) && !isGivenBack(held, by: name(index - 1), index - 1, recovered) {
                 found.append(
                     Acquisition(
                         lock: held.object, group: held.effect.group, isShared: held.effect.isShared, call: held.call,
                         isCertain: held.isCertain, grade: held.grade, place: place(held.call)))
-            }
-            guard others == nil else { continue }
-            for back in recovered.held(inFrame: index, followingCalls: followingCalls, reverse) where back.isCertain {
-                given.insert(Given(lock: back.object, group: back.effect.group))
             }
         }
         return found
@@ -80,7 +88,9 @@ struct HeldLocks {
     }
 
     /// Where a call stands: the innermost function that is no lock's own, nor of a header, which would be a lock's wrapper.
-    func place(_ call: VirtualAddress) -> String {
+    func place(_ call: VirtualAddress) -> String { names.place(call) { findPlace(call) } }
+
+    private func findPlace(_ call: VirtualAddress) -> String {
         let target = kernel.target
         if let scopes = try? target.functions(at: call), !scopes.isEmpty,
             let scope = scopes.first(where: { scope in
@@ -93,5 +103,31 @@ struct HeldLocks {
             return "\(scope.name) at \(file):\(location.line)"
         }
         return target.symbols.describe(call) ?? "\(call)"
+    }
+}
+
+/// The names of frames' functions, each found once: many tasks stand at one place.
+private final class FrameNames {
+    private let kernel: LinuxKernel
+    private var known: [VirtualAddress: String?] = [:]
+    private var places: [VirtualAddress: String] = [:]
+    private static let most = 1 << 16
+
+    init(_ kernel: LinuxKernel) { self.kernel = kernel }
+
+    func name(_ frame: Frame) -> String? {
+        if let name = known[frame.lookupAddress] { return name }
+        let made = SpinFunctions.name(frame, kernel)
+        if known.count >= Self.most { known = [:] }
+        known[frame.lookupAddress] = .some(made)
+        return made
+    }
+
+    func place(_ call: VirtualAddress, make: () -> String) -> String {
+        if let place = places[call] { return place }
+        let made = make()
+        if places.count >= Self.most { places = [:] }
+        places[call] = made
+        return made
     }
 }

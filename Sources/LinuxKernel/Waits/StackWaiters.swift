@@ -102,28 +102,37 @@ final class StackWaiters: WaitSource {
         return nil
     }
 
-    /// The node of the ring that is no waiter.
+    /// The node of the ring that is no waiter. Where links on the way to it disagree it is believed when both ways round
+    /// lead there: then a processor was adding or taking out a waiter. A ring that was overwritten leads anywhere.
     private func head(from node: VirtualAddress, _ shape: WaiterShape) -> VirtualAddress? {
+        // Backwards: a long queue is joined at its end, and the head is what the first in it points back at.
+        guard let back = walk(from: node, shape, link: 8, counter: 0) else { return nil }
+        if !back.agrees {
+            guard let forth = walk(from: node, shape, link: 0, counter: 8), forth.head == back.head else { return nil }
+        }
+        for place in back.passed { heads[place] = back.head }
+        return back.head
+    }
+
+    /// Follows one of the two links of the nodes up to one that is no waiter. `agrees`: each node that was come to points
+    /// back at the one before.
+    private func walk(from node: VirtualAddress, _ shape: WaiterShape, link: UInt64, counter: UInt64)
+        -> (head: VirtualAddress, agrees: Bool, passed: [VirtualAddress])?
+    {
+        let space = scene.kernel.model.space
         var here = node
         var passed = [node]
-        var found: VirtualAddress?
-        // Backwards: a long queue is joined at its end, and the head is what the first in it points back at.
+        var agrees = true
         while passed.count < Self.mostNodes {
-            if let known = heads[here] {
-                found = known
-                break
-            }
-            guard let next = try? scene.kernel.model.space.word(here.advanced(by: UInt64(8))) else { return nil }
+            if let known = heads[here] { return (known, agrees, passed) }
+            guard let next = try? space.word(here.advanced(by: link)) else { return nil }
+            if (try? space.word(VirtualAddress(next).advanced(by: counter))) != here.rawValue { agrees = false }
             here = VirtualAddress(next)
             if here == node { return nil }
-            if !isWaiter(here.advanced(by: 0 &- shape.list), shape) {
-                found = here
-                break
-            }
+            if !isWaiter(here.advanced(by: 0 &- shape.list), shape) { return (here, agrees, passed) }
             passed.append(here)
         }
-        if let found { for place in passed { heads[place] = found } }
-        return found
+        return nil
     }
 
     private func isWaiter(_ waiter: VirtualAddress, _ shape: WaiterShape) -> Bool {
