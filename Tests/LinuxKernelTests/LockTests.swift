@@ -2,6 +2,7 @@
 
 import Analysis
 import Bytes
+import DebugModel
 import FixtureKit
 import Memory
 import Target
