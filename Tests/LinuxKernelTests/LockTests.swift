@@ -114,4 +114,20 @@ struct LockTests {
         #expect(member == "task")
         #expect(try whole.kernel.model.space.word(waiter.advanced(by: UInt64(16))) == wait.task.address.rawValue)
     }
+
+    @Test("A word before a mutex's waiter that happens to name the task makes it no waiter of a swait queue")
+    func chance() throws {
+        var dump = try DoctoredKernel("abba.kdump")
+        let wait = try #require(try LockModel(dump.kernel).waits.first { $0.lockClass == .mutex })
+        guard case .waiter(let waiter, _, _) = wait.proof else {
+            Issue.record("the proof is no waiter")
+            return
+        }
+        try dump.write(wait.task.address.rawValue, at: waiter.advanced(by: 0 &- 8))
+        let specimen = try RealKernels.specimen("abba.kdump")
+        let changed = try LinuxKernel(
+            opening: Specimen(memory: dump.memory, facts: specimen.facts, files: NoSymbolFiles()), journal: Journal())
+        let cycles = WaitCycles(try LockModel(changed))
+        #expect(cycles.cycles.map { $0.map(\.wait.lockClass) } == [[.mutex, .rwsem]])
+    }
 }

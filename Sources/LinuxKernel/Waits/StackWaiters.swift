@@ -46,7 +46,13 @@ final class StackWaiters: WaitSource {
     private let scene: WaitScene
     private let shapes: [WaiterShape]
     /// The list's head by each node that was passed on the way to it: long queues are walked once.
-    private var heads: [VirtualAddress: VirtualAddress] = [:]
+    private var heads: [Seen: VirtualAddress] = [:]
+
+    /// A node, and how far from it the kind of waiter it was taken for names its task.
+    private struct Seen: Hashable {
+        let node: VirtualAddress
+        let distance: UInt64
+    }
 
     /// No lock has more waiters than there are tasks.
     private static let mostNodes = 1 << 20
@@ -69,8 +75,20 @@ final class StackWaiters: WaitSource {
         for index in Self.places(of: task.address.rawValue, in: bytes) {
             let place = VirtualAddress(start).advanced(by: UInt64(index) &* 8)
             for shape in shapes {
-                if let wait = wait(task, shape, place.advanced(by: 0 &- shape.task)) { return wait }
+                let node = place.advanced(by: shape.list &- shape.task)
+                if let wait = wait(task, node) { return wait }
             }
+        }
+        return nil
+    }
+
+    /// The wait of a task that has a node on its stack. The words on both sides of the node may name the task, one of them by
+    /// chance (a register that was saved there): the kinds that have more to show than a ring are asked first.
+    private func wait(_ task: Task, _ node: VirtualAddress) -> Wait? {
+        for shape in shapes {
+            let waiter = node.advanced(by: 0 &- shape.list)
+            guard shape.function != nil || isWaiter(waiter, shape) else { continue }
+            if let wait = wait(task, shape, waiter) { return wait }
         }
         return nil
     }
@@ -104,12 +122,13 @@ final class StackWaiters: WaitSource {
 
     /// The node of the ring that is no waiter.
     private func head(from node: VirtualAddress, _ shape: WaiterShape) -> VirtualAddress? {
+        let distance = shape.task &- shape.list
         var here = node
         var passed = [node]
         var found: VirtualAddress?
         // Backwards: a long queue is joined at its end, and the head is what the first in it points back at.
         while passed.count < Self.mostNodes {
-            if let known = heads[here] {
+            if let known = heads[Seen(node: here, distance: distance)] {
                 found = known
                 break
             }
@@ -122,7 +141,7 @@ final class StackWaiters: WaitSource {
             }
             passed.append(here)
         }
-        if let found { for place in passed { heads[place] = found } }
+        if let found { for place in passed { heads[Seen(node: place, distance: distance)] = found } }
         return found
     }
 
