@@ -33,6 +33,8 @@ struct RealAddressTests {
             let object = here.first { $0.kind == "slab object" }
             #expect(object?.detail("cache") == "task_struct", "\(here)")
             #expect(object?.detail("state") == "allocated", "\(here)")
+            // What the first chunk leaves of a CPU's unit is the page allocator's, and task structures may lie there.
+            #expect(!here.contains { $0.kind == "per-CPU memory" }, "\(here)")
             guard let stack = try? task.stack, !stack.isNull else { continue }
             for offset in [UInt64(0), 0x2345, 0x3fff] {
                 let place = identifier.identify(stack.advanced(by: offset)).first
@@ -41,6 +43,33 @@ struct RealAddressTests {
                 #expect(place?.detail("below_top") == "\(0x4000 - offset)")
             }
         }
+    }
+
+    /// Within the first chunk of a CPU's unit, and behind it, where the unit goes on with other memory.
+    @Test("a CPU's area ends where its first chunk ends", arguments: ["abba.kdump", "abba-612.kdump"])
+    func areas(_ name: String) throws {
+        guard RealDumps.names.contains(name) else { return }
+        let kernel = try RealKernels.open(name)
+        let chunk = try Globals.pointee(kernel.target, "pcpu_first_chunk", "pcpu_chunk")
+        let end = try chunk["base_addr"].unsigned() + chunk["nr_pages"].unsigned() * 4096
+        func isPerCPU(_ address: UInt64) -> Bool {
+            kernel.identifier.identify(VirtualAddress(address)).contains { $0.kind.hasPrefix("per-CPU") }
+        }
+        #expect(isPerCPU(end - 8))
+        let size = try Globals.word(kernel.target, "pcpu_unit_size", size: 4)
+        let base = try Globals.word(kernel.target, "pcpu_base_addr")
+        if end < base + size { #expect(!isPerCPU(end)) }
+    }
+
+    @Test("the time since boot is that of the ticks, to a tenth of a second", arguments: RealDumps.names)
+    func uptime(_ name: String) throws {
+        let kernel = try RealKernels.open(name)
+        let tick = try kernel.model.variable("tick_nsec").unsigned()
+        let start = UInt32(truncatingIfNeeded: -300 * Int64(1_000_000_000 / tick))
+        let ticks = UInt32(truncatingIfNeeded: try kernel.model.variable("jiffies").unsigned()) &- start
+        let elapsed = Int64(UInt64(ticks) * tick)
+        let kept = Int64(try Timekeeper(kernel.model).monotonic)
+        #expect(abs(kept - elapsed) < 100_000_000, "\(kept), \(ticks) ticks")
     }
 
     @Test("per-CPU variables, symbols, modules and regions are named", arguments: RealDumps.names)

@@ -9,7 +9,7 @@ import Testing
 
 @Suite struct GlobalTypesTests {
     @Test func noVariableStandsInTheTableTwice() {
-        let names = GlobalTypes.rows.map(\.name)
+        let names = (GlobalTypes.rows + GlobalTypes.perCPU).map(\.name)
         #expect(Set(names).count == names.count)
     }
 
@@ -51,7 +51,7 @@ import Testing
         }
 
         var checked = 0
-        for row in GlobalTypes.rows {
+        for row in GlobalTypes.rows + GlobalTypes.perCPU {
             guard let variable = try types.variables(named: row.name).first else { continue }
             let found = try plain(graph.number(of: variable.type, source: source))
             #expect(try plain(row: row.type) == found, "\(row.name) is \(found)")

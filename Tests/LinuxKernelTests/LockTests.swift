@@ -137,4 +137,25 @@ struct LockTests {
         #expect(member == "task")
         #expect(try whole.kernel.model.space.word(waiter.advanced(by: UInt64(16))) == wait.task.address.rawValue)
     }
+
+    @Test("A word before a lock's waiter that happens to name the task makes it no waiter of a swait queue")
+    func chance() throws {
+        var dump = try DoctoredKernel("abba.kdump")
+        let wait = try #require(try LockModel(dump.kernel).waits.first { $0.lockClass == .rwsem })
+        guard case .waiter(let waiter, _, _) = wait.proof else {
+            Issue.record("the proof is no waiter")
+            return
+        }
+        let before = VirtualAddress(waiter.rawValue &- 8)
+        // A word of the frame itself, not the address to which a function that was called returns.
+        let old = try dump.kernel.model.space.word(before)
+        #expect(dump.kernel.model.symbols.symbol(covering: VirtualAddress(old)) == nil)
+        try dump.write(wait.task.address.rawValue, at: before)
+        let specimen = try RealKernels.specimen("abba.kdump")
+        let changed = try LinuxKernel(
+            opening: Specimen(memory: dump.memory, facts: specimen.facts, files: NoSymbolFiles()), journal: Journal())
+        let waits = try LockModel(changed).waits.filter { $0.task.address == wait.task.address }
+        #expect(waits.map(\.lockClass.name) == ["rwsem"])
+        #expect(waits.map(\.lock) == [wait.lock])
+    }
 }

@@ -43,17 +43,28 @@ need() {
 		die "cannot install packages here; run as root: apt-get install --no-install-recommends$missing"
 }
 
-# fetch PACKAGE DIR: downloads (without installing) into DIR, prints the file's name
+# kept PACKAGE DIR: the newest file of a package in DIR, empty when there is none
+kept() { find "$2/" -name "$1_*.deb" 2>/dev/null | sort -V | tail -n 1; }
+
+# version_of PACKAGE DIR: apt's candidate; of a package that apt does not know, that of the file in DIR
+version_of() {
+	v=$(candidate "$1")
+	[ -n "$v" ] || { file=$(kept "$1" "$2"); [ -z "$file" ] || v=$(dpkg-deb -f "$file" Version); }
+	printf '%s\n' "$v"
+}
+
+# fetch PACKAGE DIR: downloads (without installing) into DIR, prints the file's name; what apt does not know may lie there
 fetch() {
 	need_debian
-	fresh_lists "$1"
 	mkdir -p "$2"
 	v=$(candidate "$1")
-	file=$(find "$2" -name "$1_$(printf %s "$v" | sed 's/:/%3a/')_*.deb" | head -n 1)
+	if [ -n "$v" ]; then file=$(find "$2/" -name "$1_$(printf %s "$v" | sed 's/:/%3a/')_*.deb" | head -n 1)
+	else file=$(kept "$1" "$2"); fi
 	if [ -z "$file" ]; then
-		say "downloading $1 $v"
-		(cd "$2" && apt-get download -q "$1" >&2) || die "cannot download $1 $v"
-		file=$(find "$2" -name "$1_*.deb" | sort | tail -n 1)
+		fresh_lists "$1"
+		say "downloading $1 $(candidate "$1")"
+		(cd "$2" && apt-get download -q "$1" >&2) || die "cannot download $1"
+		file=$(kept "$1" "$2")
 	fi
 	[ -n "$file" ] || die "apt-get download left no file for $1 in $2"
 	printf '%s\n' "$file"

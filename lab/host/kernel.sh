@@ -1,5 +1,5 @@
 #!/bin/sh
-# usage: kernel.sh stock|stock-6.12|micro-6.1|micro-6.12|micro-6.1-lockdep|micro-6.12-lockdep DIR [--symbols]
+# usage: kernel.sh stock|stock-SERIES|micro-6.1|micro-6.12|micro-6.1-lockdep|micro-6.12-lockdep DIR [--symbols]
 # Prepares a kernel in DIR and leaves there:
 #   bzImage, build (where modules are built), release, packages (name and version of what it came from),
 #   modules/ (stock: Debian's own modules), and vmlinux with debug information: always for a micro kernel,
@@ -8,7 +8,7 @@
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 . "$here/common.sh"
-[ $# -ge 2 ] || die "usage: kernel.sh stock|stock-6.12|micro-6.1|micro-6.12 DIR [--symbols]"
+[ $# -ge 2 ] || die "usage: kernel.sh stock|stock-SERIES|micro-6.1|micro-6.12 DIR [--symbols]"
 name=$1 symbols=${3:-}
 mkdir -p "$2"
 dir=$(cd "$2" && pwd)
@@ -17,6 +17,14 @@ debs=$dir/../debs
 # the package that a meta-package names first
 behind() { LC_ALL=C apt-cache depends "$1" | sed -n "s/^  Depends: \($2\)\$/\1/p" | head -n 1; }
 
+# the newest kernel of a series (5.10, 7.3) among the packages that lie in debs/: for one that apt's suites do not have
+kept_image() {
+	find "$debs/" -name "linux-image-$1[.+-]*-amd64_*.deb" | sed 's|.*/||; s/_.*//' | grep -v -e '-rt-' -e '-cloud-' | sort -V | tail -n 1
+}
+
+# needs DEB WORDS: what of linux-WORD-* a package depends on; a series' linux-base-*, not linux-base itself
+needs() { dpkg-deb -f "$1" Depends | tr ',|' '\n\n' | sed -n "s/^ *\(linux-\($2\)-[^ ]*\).*/\1/p"; }
+
 # The headers are unpacked, not installed: those of 6.12 depend on the kernel image, which would become what this machine
 # boots next.  They find each other by links within, but for one absolute path.
 headers() {
@@ -24,11 +32,16 @@ headers() {
 	if [ ! -e "$root/$1.ready" ]; then
 		need gcc-12
 		mkdir -p "$root"
-		for p in "$1" $(LC_ALL=C apt-cache depends "$1" | sed -n 's/^  Depends: \(linux-\(headers\|kbuild\)-.*\)$/\1/p'); do
+		deb=$(fetch "$1" "$debs")
+		dpkg-deb -x "$deb" "$root"
+		for p in $(needs "$deb" 'headers\|kbuild\|base'); do
 			deb=$(fetch "$p" "$debs")
 			dpkg-deb -x "$deb" "$root"
 		done
 		sed -i "s|/usr/src/|$root/usr/src/|" "$root/usr/src/$1/Makefile"
+		# they name the compiler of their own suite
+		gcc=$(sed -n 's/^CC = .*)\(gcc-[0-9]*\)$/\1/p' "$root/usr/src/$1/.kernelvariables")
+		command -v "$gcc" >/dev/null 2>&1 || sed -i "s/$gcc\$/gcc-12/" "$root/usr/src/$1/.kernelvariables"
 		: > "$root/$1.ready"
 	fi
 	ln -sfn "headers/usr/src/$1" "$dir/build"
@@ -36,16 +49,25 @@ headers() {
 
 stock() {
 	meta=linux-image-${1:+$1-}amd64
-	fresh_lists "$meta"
-	image=$(behind "$meta" 'linux-image-[0-9].*')
+	image=
+	if [ -n "$1" ] && [ -z "$(candidate "$meta")" ]; then image=$(kept_image "$1"); fi
+	if [ -z "$image" ]; then
+		fresh_lists "$meta"
+		image=$(behind "$meta" 'linux-image-[0-9].*')
+	fi
 	[ -n "$image" ] || die "$meta names no kernel package"
 	release=${image#linux-image-}
-	version=$(candidate "$image")
+	version=$(version_of "$image" "$debs")
 	if [ "$(cat "$dir/packages" 2>/dev/null || true)" != "$image $version" ]; then
 		deb=$(fetch "$image" "$debs")
 		rm -rf "$dir/unpacked" "$dir/headers" "$dir/debug" "$dir/vmlinux" "$dir/modules"
 		mkdir -p "$dir/unpacked"
 		dpkg-deb -x "$deb" "$dir/unpacked"
+		# later ones are in several packages
+		for p in $(needs "$deb" 'binary\|modules'); do
+			deb=$(fetch "$p" "$debs")
+			dpkg-deb -x "$deb" "$dir/unpacked"
+		done
 		cp "$dir/unpacked/boot/vmlinuz-$release" "$dir/bzImage"
 		m=unpacked/lib/modules/$release
 		[ -d "$dir/$m" ] || m=unpacked/usr/lib/modules/$release

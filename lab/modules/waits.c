@@ -333,14 +333,6 @@ static const struct file_operations waitfs_dir_ops = {
 
 static const struct inode_operations waitfs_dir_iops, waitfs_file_iops;
 
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 3, 0)
-#define IDMAP struct mnt_idmap *idmap
-#define NOMAP (&nop_mnt_idmap)
-#else
-#define IDMAP struct user_namespace *idmap
-#define NOMAP (&init_user_ns)
-#endif
-
 static struct inode *waitfs_inode(struct super_block *sb, const struct inode *dir, umode_t m)
 {
 	struct inode *inode = new_inode(sb);
@@ -348,7 +340,7 @@ static struct inode *waitfs_inode(struct super_block *sb, const struct inode *di
 	if (!inode)
 		return NULL;
 	inode->i_ino = get_next_ino();
-	inode_init_owner(NOMAP, inode, dir, m);
+	inode_init_owner(NOMAP inode, dir, m);
 	if (S_ISDIR(m)) {
 		inode->i_op = &waitfs_dir_iops;
 		inode->i_fop = &waitfs_dir_ops;
@@ -372,12 +364,12 @@ static int waitfs_mknod(struct inode *dir, struct dentry *dentry, umode_t m)
 	return 0;
 }
 
-static int waitfs_create(IDMAP, struct inode *dir, struct dentry *dentry, umode_t m, bool excl)
+static int waitfs_create(IDMAP struct inode *dir, struct dentry *dentry, umode_t m, bool excl)
 {
 	return waitfs_mknod(dir, dentry, m | S_IFREG);
 }
 
-static int waitfs_mkdir(IDMAP, struct inode *dir, struct dentry *dentry, umode_t m)
+static int waitfs_mkdir(IDMAP struct inode *dir, struct dentry *dentry, umode_t m)
 {
 	/* "slowmk...": the making itself; other slow directories are there to be read */
 	if (!strncmp(dentry->d_name.name, "slowmk", 6))
@@ -404,13 +396,13 @@ static int waitfs_rmdir(struct inode *dir, struct dentry *dentry)
 	return simple_rmdir(dir, dentry);
 }
 
-static int waitfs_rename(IDMAP, struct inode *old, struct dentry *od, struct inode *new, struct dentry *nd, unsigned int flags)
+static int waitfs_rename(IDMAP struct inode *old, struct dentry *od, struct inode *new, struct dentry *nd, unsigned int flags)
 {
 	slow_dentry(od);
 	return -EXDEV;
 }
 
-static int waitfs_setattr(IDMAP, struct dentry *dentry, struct iattr *attr)
+static int waitfs_setattr(IDMAP struct dentry *dentry, struct iattr *attr)
 {
 	return slow_dentry(dentry);
 }

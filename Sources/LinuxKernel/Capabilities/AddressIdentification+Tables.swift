@@ -136,7 +136,7 @@ struct PerCPUSymbols: Sendable {
     /// The addresses of the variables as the symbol table has them: from 0 until 6.14, within the image since.
     private let start: UInt64
     private let end: UInt64
-    /// Bytes of a CPU's area: the variables, then what was allocated at run time.
+    /// Bytes of a CPU's area: the variables, then what was allocated at run time from the first chunk.
     private let unit: UInt64
 
     init(_ target: Target) {
@@ -145,7 +145,7 @@ struct PerCPUSymbols: Sendable {
         let end = address("__per_cpu_end") ?? 0
         self.start = start
         self.end = end
-        unit = max((try? Globals.word(target, "pcpu_unit_size", size: 4)) ?? 0, end &- start)
+        unit = max(Self.used(target), end &- start)
         areas = target.perCPU.offsets.enumerated().compactMap { cpu, offset in offset.map { (cpu, $0) } }
         var symbols: [Symbol] = []
         for source in target.symbols.sources {
@@ -158,6 +158,18 @@ struct PerCPUSymbols: Sendable {
             }
         }
         self.symbols = symbols.sorted { $0.address < $1.address }
+    }
+
+    /// Bytes of each CPU's unit that are per-CPU memory. A unit is as large as the alignment makes it: what the first chunk
+    /// leaves of it was given to the page allocator (pcpu_embed_first_chunk(), mm/percpu.c).
+    private static func used(_ target: Target) -> UInt64 {
+        let unit = (try? Globals.word(target, "pcpu_unit_size", size: 4)) ?? 0
+        guard let chunk = try? Globals.pointee(target, "pcpu_first_chunk", "pcpu_chunk"),
+            let start = try? chunk["base_addr"].unsigned(), let pages = try? chunk["nr_pages"].unsigned(),
+            let base = try? Globals.word(target, "pcpu_base_addr"), start >= base
+        else { return unit }
+        let (bytes, overflow) = pages.multipliedReportingOverflow(by: 4096)
+        return overflow ? unit : min(unit, (start &- base).addingReportingOverflow(bytes).partialValue)
     }
 
     /// Which CPU's area an address lies in, where, and the variable there.

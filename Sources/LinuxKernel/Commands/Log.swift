@@ -109,10 +109,10 @@ package struct Log: Stage {
 func bootTime(_ target: Target) throws -> UInt64 {
     let clock = try Timekeeper(target)
     let (now, overflow) = clock.wallSeconds.multipliedReportingOverflow(by: 1_000_000_000)
-    guard !overflow, now >= clock.uptime, clock.wallSeconds > 0 else {
+    guard !overflow, now &+ clock.wallPart >= clock.uptime, clock.wallSeconds > 0 else {
         throw ValueError.absent("the kernel's clock says \(clock.wallSeconds) s, \(clock.uptime) ns after boot")
     }
-    return now - clock.uptime
+    return now &+ clock.wallPart &- clock.uptime
 }
 
 /// Bytes for a field that JSON escapes by itself: as they are when they are UTF-8.

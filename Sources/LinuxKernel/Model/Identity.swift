@@ -60,6 +60,8 @@ package struct Identity: Sendable {
 package struct Timekeeper: Sendable {
     /// Seconds since 1970.
     package let wallSeconds: UInt64
+    /// Nanoseconds since that second began.
+    package let wallPart: UInt64
     /// Nanoseconds since boot, time asleep included.
     package let uptime: UInt64
     /// The same without time asleep: CLOCK_MONOTONIC.
@@ -68,7 +70,10 @@ package struct Timekeeper: Sendable {
     package init(_ target: Target) throws {
         let keeper = try Self.find(target)
         wallSeconds = try keeper["xtime_sec"].unsigned()
-        let base = try keeper.path("tkr_mono", "base").unsigned()
+        // The base is of the last whole second; what has come since, in nanoseconds shifted left, stands beside it.
+        let clock = try keeper["tkr_mono"]
+        wallPart = (try? clock["xtime_nsec"].unsigned() >> min(clock["shift"].unsigned(), 63)) ?? 0
+        let base = try clock["base"].unsigned() &+ wallPart
         let asleep = (try? keeper["offs_boot"].unsigned()) ?? 0
         uptime = base &+ asleep
         monotonic = base

@@ -1,6 +1,6 @@
 // The types of the global variables that the model needs, for kernels that are described by BTF alone.
 
-/// BTF has no variables but per-CPU ones. Each row: a variable and its type, as the kernel declares it; checked
+/// BTF has no variables but per-CPU ones, and sometimes not even those. Each row: a variable and its type, as the kernel declares it; checked
 /// against DWARF by a test wherever there is DWARF. A row whose type BTF does not have is as if it were not there.
 struct GlobalTypes {
     /// The variable, its declaration's type, and the file that declares it. The bound of an array is a number, the
@@ -102,5 +102,35 @@ struct GlobalTypes {
         ("blockdev_superblock", "struct super_block *", "block/bdev.c"),
         ("chrdevs", "struct char_device_struct *[255]", "fs/char_dev.c"),
         ("sys_call_table", "const sys_call_ptr_t[?]", "arch/x86/entry/syscall_64.c"),
+    ]
+
+    /// Per-CPU variables, for a BTF without any variables: builds leave them out where pahole is 1.18 to 1.21, which had
+    /// a bug (0baced0e0938, and in the stable series from 5.10 on). Where BTF has them it is asked first.
+    static let perCPU: [(name: String, type: String, source: String)] = [
+        ("runqueues", "struct rq", "kernel/sched/core.c"),
+        ("__preempt_count", "int", "arch/x86/kernel/cpu/common.c"),
+        ("pcpu_hot", "struct pcpu_hot", "arch/x86/kernel/cpu/common.c"),
+        ("current_task", "struct task_struct *", "arch/x86/kernel/cpu/common.c"),
+        ("cpu_number", "int", "arch/x86/kernel/setup_percpu.c"),
+        ("cpu_info", "struct cpuinfo_x86", "arch/x86/kernel/smpboot.c"),
+        ("cpu_tss_rw", "struct tss_struct", "arch/x86/kernel/process.c"),
+        ("cpu_tlbstate", "struct tlb_state", "arch/x86/mm/init.c"),
+        ("irq_stat", "irq_cpustat_t", "arch/x86/kernel/irq.c"),
+        // `struct irq_stack *` before 5.12
+        ("hardirq_stack_ptr", "void *", "arch/x86/kernel/irq_64.c"),
+        ("cea_exception_stacks", "struct cea_exception_stacks *", "arch/x86/mm/cpu_entry_area.c"),
+        ("ksoftirqd", "struct task_struct *", "kernel/softirq.c"),
+        ("kstat", "struct kernel_stat", "kernel/sched/core.c"),
+        ("kernel_cpustat", "struct kernel_cpustat", "kernel/sched/core.c"),
+        ("tick_cpu_sched", "struct tick_sched", "kernel/time/tick-sched.c"),
+        ("timer_bases", "struct timer_base[]", "kernel/time/timer.c"),
+        ("hrtimer_bases", "struct hrtimer_cpu_base", "kernel/time/hrtimer.c"),
+        ("rcu_data", "struct rcu_data", "kernel/rcu/tree.c"),
+        ("cpu_worker_pools", "struct worker_pool[2]", "kernel/workqueue.c"),
+        ("wq_watchdog_touched_cpu", "unsigned long", "kernel/workqueue.c"),
+        ("watchdog_touch_ts", "unsigned long", "kernel/watchdog.c"),
+        ("qnodes", "struct qnode[4]", "kernel/locking/qspinlock.c"),
+        ("vm_event_states", "struct vm_event_state", "mm/vmstat.c"),
+        ("softnet_data", "struct softnet_data", "net/core/dev.c"),
     ]
 }

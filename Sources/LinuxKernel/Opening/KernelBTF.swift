@@ -22,7 +22,8 @@ final class KernelBTF: TypeSource, VariableSource, PrototypeSource {
     init(_ btf: BTFTypes, symbols: any SymbolSource) {
         self.btf = btf
         self.symbols = symbols
-        globals = Dictionary(GlobalTypes.rows.map { ($0.name, $0.type) }, uniquingKeysWith: { first, _ in first })
+        globals = Dictionary(
+            (GlobalTypes.rows + GlobalTypes.perCPU).map { ($0.name, $0.type) }, uniquingKeysWith: { first, _ in first })
     }
 
     func find(_ kind: TypeKind, _ name: String) throws -> [TypeReference] { try btf.find(kind, name) }

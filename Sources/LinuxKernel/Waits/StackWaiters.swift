@@ -45,8 +45,15 @@ struct WaiterShape {
 final class StackWaiters: WaitSource {
     private let scene: WaitScene
     private let shapes: [WaiterShape]
-    /// The list's head by each node that was passed on the way to it: long queues are walked once.
-    private var heads: [VirtualAddress: VirtualAddress] = [:]
+    /// The list's head by each node that was passed on the way to it, nil where there is none: long queues are walked once,
+    /// damaged ones as well.
+    private var heads: [Seen: VirtualAddress?] = [:]
+
+    /// A node, and how far from it the kind of waiter it was taken for names its task.
+    private struct Seen: Hashable {
+        let node: VirtualAddress
+        let distance: UInt64
+    }
 
     /// No lock has more waiters than there are tasks.
     private static let mostNodes = 1 << 20
@@ -69,8 +76,20 @@ final class StackWaiters: WaitSource {
         for index in Self.places(of: task.address.rawValue, in: bytes) {
             let place = VirtualAddress(start).advanced(by: UInt64(index) &* 8)
             for shape in shapes {
-                if let wait = wait(task, shape, place.advanced(by: 0 &- shape.task)) { return wait }
+                let node = place.advanced(by: shape.list &- shape.task)
+                if let wait = wait(task, node) { return wait }
             }
+        }
+        return nil
+    }
+
+    /// The wait of a task that has a node on its stack. The words on both sides of the node may name the task, one of them by
+    /// chance (a register that was saved there): the kinds that have more to show than a ring are asked first.
+    private func wait(_ task: Task, _ node: VirtualAddress) -> Wait? {
+        for shape in shapes {
+            let waiter = node.advanced(by: 0 &- shape.list)
+            guard shape.function != nil || isWaiter(waiter, shape) else { continue }
+            if let wait = wait(task, shape, waiter) { return wait }
         }
         return nil
     }
@@ -106,33 +125,34 @@ final class StackWaiters: WaitSource {
     /// lead there: then a processor was adding or taking out a waiter. A ring that was overwritten leads anywhere.
     private func head(from node: VirtualAddress, _ shape: WaiterShape) -> VirtualAddress? {
         // Backwards: a long queue is joined at its end, and the head is what the first in it points back at.
-        guard let back = walk(from: node, shape, link: 8, counter: 0) else { return nil }
-        if !back.agrees {
-            guard let forth = walk(from: node, shape, link: 0, counter: 8), forth.head == back.head else { return nil }
-        }
-        for place in back.passed { heads[place] = back.head }
-        return back.head
+        let back = walk(from: node, shape, link: 8, counter: 0)
+        var head = back.head
+        if !back.agrees, head != nil, walk(from: node, shape, link: 0, counter: 8).head != head { head = nil }
+        let distance = shape.task &- shape.list
+        for place in back.passed { heads[Seen(node: place, distance: distance)] = .some(head) }
+        return head
     }
 
     /// Follows one of the two links of the nodes up to one that is no waiter. `agrees`: each node that was come to points
     /// back at the one before.
     private func walk(from node: VirtualAddress, _ shape: WaiterShape, link: UInt64, counter: UInt64)
-        -> (head: VirtualAddress, agrees: Bool, passed: [VirtualAddress])?
+        -> (head: VirtualAddress?, agrees: Bool, passed: [VirtualAddress])
     {
         let space = scene.kernel.model.space
+        let distance = shape.task &- shape.list
         var here = node
         var passed = [node]
         var agrees = true
         while passed.count < Self.mostNodes {
-            if let known = heads[here] { return (known, agrees, passed) }
-            guard let next = try? space.word(here.advanced(by: link)) else { return nil }
+            if let known = heads[Seen(node: here, distance: distance)] { return (known, agrees, passed) }
+            guard let next = try? space.word(here.advanced(by: link)) else { break }
             if (try? space.word(VirtualAddress(next).advanced(by: counter))) != here.rawValue { agrees = false }
             here = VirtualAddress(next)
-            if here == node { return nil }
+            if here == node { break }
             if !isWaiter(here.advanced(by: 0 &- shape.list), shape) { return (here, agrees, passed) }
             passed.append(here)
         }
-        return nil
+        return (nil, agrees, passed)
     }
 
     private func isWaiter(_ waiter: VirtualAddress, _ shape: WaiterShape) -> Bool {
