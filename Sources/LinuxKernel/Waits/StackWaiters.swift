@@ -3,7 +3,8 @@
 // A task that waits for a lock has put a waiter on its stack: a structure that names the task and is linked into the lock's
 // list. The innermost such structure on the live part of the stack, whose neighbours point back at it, is what the task
 // waits for: no argument has to be recovered for that. The one node of the ring that is no waiter is the list's head within
-// the lock.
+// the lock. Where the ring is of waiters alone (7.3: mutexes, rwsems, semaphores) the lock has a pointer to the first of
+// them instead: see FirstWaiters.
 
 internal import Bytes
 internal import DebugModel
@@ -19,11 +20,14 @@ struct WaiterShape {
     let list: UInt64
     /// Entries of wait queues need not name a task: their function tells that they are entries.
     let function: UInt64?
+    /// Where in its lock the pointer to the first waiter is; nil when the lock has a list's head.
+    let first: UInt64?
 
-    /// The types, the member that names the task, the one that is linked.
-    private static let known: [(type: String, member: String, list: String)] = [
-        ("mutex_waiter", "task", "list"), ("rwsem_waiter", "task", "list"), ("semaphore_waiter", "task", "list"),
-        ("swait_queue", "task", "task_list"), ("wait_queue_entry", "private", "entry"),
+    /// The types, the member that names the task, the one that is linked, the lock whose `first_waiter` may be of that type.
+    private static let known: [(type: String, member: String, list: String, lock: String?)] = [
+        ("mutex_waiter", "task", "list", "mutex"), ("rwsem_waiter", "task", "list", "rw_semaphore"),
+        ("semaphore_waiter", "task", "list", "semaphore"), ("swait_queue", "task", "task_list", nil),
+        ("wait_queue_entry", "private", "entry", nil),
     ]
 
     static func all(_ model: Target) -> [WaiterShape] {
@@ -32,11 +36,12 @@ struct WaiterShape {
                 (try? model.types.offset(ofPath: member, in: $0)).flatMap { $0 }
             }
         }
-        return known.compactMap { type, member, list in
+        return known.compactMap { type, member, list, lock in
             guard let task = offset(type, member), let list = offset(type, list) else { return nil }
             return WaiterShape(
                 type: type, member: member, task: task, list: list,
-                function: type == "wait_queue_entry" ? offset(type, "func") ?? 16 : nil)
+                function: type == "wait_queue_entry" ? offset(type, "func") ?? 16 : nil,
+                first: lock.flatMap { offset($0, "first_waiter") })
         }
     }
 }
@@ -45,8 +50,9 @@ struct WaiterShape {
 final class StackWaiters: WaitSource {
     private let scene: WaitScene
     private let shapes: [WaiterShape]
-    /// The list's head by each node that was passed on the way to it: long queues are walked once.
-    private var heads: [VirtualAddress: VirtualAddress] = [:]
+    private let firsts: FirstWaiters
+    /// By shape, where the lock keeps its list, by each node that was passed on the way to it: long queues are walked once.
+    private var places: [[VirtualAddress: VirtualAddress?]]
 
     /// No lock has more waiters than there are tasks.
     private static let mostNodes = 1 << 20
@@ -54,6 +60,8 @@ final class StackWaiters: WaitSource {
     init(_ scene: WaitScene) {
         self.scene = scene
         shapes = WaiterShape.all(scene.kernel.model)
+        firsts = FirstWaiters(scene)
+        places = shapes.map { _ in [:] }
     }
 
     /// The innermost wait of a task that was switched out; nil when its stack has none.
@@ -68,8 +76,8 @@ final class StackWaiters: WaitSource {
         let bytes = try kernel.model.space.read(VirtualAddress(start), count: count & ~7)
         for index in Self.places(of: task.address.rawValue, in: bytes) {
             let place = VirtualAddress(start).advanced(by: UInt64(index) &* 8)
-            for shape in shapes {
-                if let wait = wait(task, shape, place.advanced(by: 0 &- shape.task)) { return wait }
+            for shape in shapes.indices {
+                if let wait = wait(task, shape, place.advanced(by: 0 &- shapes[shape].task)) { return wait }
             }
         }
         return nil
@@ -82,14 +90,16 @@ final class StackWaiters: WaitSource {
         }
     }
 
-    private func wait(_ task: Task, _ shape: WaiterShape, _ waiter: VirtualAddress) -> Wait? {
+    private func wait(_ task: Task, _ number: Int, _ waiter: VirtualAddress) -> Wait? {
+        let shape = shapes[number]
         let space = scene.kernel.model.space
         let node = waiter.advanced(by: shape.list)
         guard let next = try? space.word(node), let back = try? space.word(node.advanced(by: UInt64(8))),
-            next != node.rawValue, next & 7 == 0,
+            // A ring of one has a head, or a lock that points at it.
+            next != node.rawValue || shape.first != nil, next & 7 == 0,
             (try? space.word(VirtualAddress(next).advanced(by: UInt64(8)))) == node.rawValue,
             (try? space.word(VirtualAddress(back))) == node.rawValue,
-            shape.function == nil || isWaiter(waiter, shape), let head = head(from: node, shape)
+            shape.function == nil || isWaiter(waiter, shape), let head = listPlace(from: node, task, number)
         else { return nil }
         let site = WaiterSite(scene: scene, task: task, waiter: waiter, shape: shape, head: head)
         for lockClass in LockClass.all {
@@ -102,27 +112,32 @@ final class StackWaiters: WaitSource {
         return nil
     }
 
-    /// The node of the ring that is no waiter.
-    private func head(from node: VirtualAddress, _ shape: WaiterShape) -> VirtualAddress? {
+    /// Where the lock keeps its list: the node of the ring that is no waiter, or the pointer at one that is.
+    private func listPlace(from node: VirtualAddress, _ task: Task, _ number: Int) -> VirtualAddress? {
+        let shape = shapes[number]
         var here = node
-        var passed = [node]
+        var passed: [VirtualAddress] = []
         var found: VirtualAddress?
         // Backwards: a long queue is joined at its end, and the head is what the first in it points back at.
         while passed.count < Self.mostNodes {
-            if let known = heads[here] {
+            if let known = places[number][here] {
                 found = known
                 break
             }
-            guard let next = try? scene.kernel.model.space.word(here.advanced(by: UInt64(8))) else { return nil }
-            here = VirtualAddress(next)
-            if here == node { return nil }
             if !isWaiter(here.advanced(by: 0 &- shape.list), shape) {
-                found = here
+                // Of a ring without head all are waiters.
+                found = shape.first == nil && here != node ? here : nil
                 break
             }
             passed.append(here)
+            guard let back = try? scene.kernel.model.space.word(here.advanced(by: UInt64(8))) else { return nil }
+            here = VirtualAddress(back)
+            if here == node {
+                found = firsts.place(of: passed.map { $0.advanced(by: 0 &- shape.list) }, task, shape)
+                break
+            }
         }
-        if let found { for place in passed { heads[place] = found } }
+        for place in passed { places[number][place] = .some(found) }
         return found
     }
 

@@ -21,7 +21,7 @@ extension LockClass {
             // A futex's waiter, too, names its task and is on a ring: the frame must be a semaphore's.
             guard
                 let lock = site.sleepingLock(
-                    "semaphore", "wait_list", waiter: "semaphore_waiter",
+                    "semaphore", waiter: "semaphore_waiter",
                     isNamed: { $0.hasPrefix("__down") || $0.hasPrefix("down") }),
                 site.isNamed, site.fields("semaphore", lock).word("count") == 0
             else { return nil }
