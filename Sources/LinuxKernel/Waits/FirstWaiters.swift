@@ -31,30 +31,22 @@ final class FirstWaiters {
     func place(of waiters: [VirtualAddress], _ task: Task, _ shape: WaiterShape) -> VirtualAddress? {
         guard let offset = shape.first, !waiters.isEmpty else { return nil }
         let space = scene.kernel.model.space
-        let ring = Set(waiters)
-        func place(_ lock: UInt64) -> VirtualAddress? {
-            guard lock & 7 == 0, lock >> 63 == 1 else { return nil }
-            let place = VirtualAddress(lock).advanced(by: offset)
-            guard let first = try? space.word(place), ring.contains(VirtualAddress(first)) else { return nil }
-            return place
-        }
-        // What the task itself says that it is blocked on: for proxy execution a mutex, for the hung-task detector's
-        // report any, with its kind in the low bits (include/linux/hung_task.h).
-        for member in [blockedOn ? "blocked_on" : nil, blocker ? "blocker" : nil].compactMap({ $0 }) {
-            guard let word = try? task.value.member(member).unsigned() else { continue }
-            if let found = place(word & ~3) { return found }
-        }
-        // The ring's nodes point at waiters as well, and stacks at the stack: no lock that is waited for lies on the stack
-        // of one who waits for it.
         var stacks = waiters.prefix(Self.mostStacks).compactMap { waiter in
             (try? space.word(waiter.advanced(by: shape.task))).map { VirtualAddress($0) }
         }
         if !stacks.contains(task.address) { stacks.append(task.address) }
+        let ring = FirstWaiterRing(
+            waiters: Set(waiters), offset: offset,
+            stacks: stacks.compactMap { scene.stackBases[$0] }.map { $0...$0.advanced(by: scene.stackSize - 1) })
+        // What the task itself says that it is blocked on: for proxy execution a mutex, for the hung-task detector's
+        // report any, with its kind in the low bits (include/linux/hung_task.h).
+        let told = [blockedOn ? "blocked_on" : nil, blocker ? "blocker" : nil].compactMap { $0 }.compactMap { name in
+            (try? task.value.member(name).unsigned()).map { $0 & ~3 }
+        }
+        if let found = ring.place(among: told, in: space) { return found }
         for address in stacks {
             guard let base = scene.stackBases[address], let words = liveWords(of: address, base) else { continue }
-            for word in words where !scene.isStack(VirtualAddress(word), of: stacks) {
-                if let found = place(word) { return found }
-            }
+            if let found = ring.place(among: words, in: space) { return found }
         }
         return nil
     }
@@ -74,9 +66,22 @@ final class FirstWaiters {
     }
 }
 
-extension WaitScene {
-    /// Whether an address lies on the stack of one of these tasks.
-    fileprivate func isStack(_ address: VirtualAddress, of tasks: [VirtualAddress]) -> Bool {
-        tasks.contains { task in stackBases[task].map { address.distance(from: $0) < stackSize } ?? false }
+/// A ring of waiters, as it is known by the lock that points at one of them.
+struct FirstWaiterRing {
+    let waiters: Set<VirtualAddress>
+    /// From the lock to its pointer.
+    let offset: UInt64
+    /// The stacks of those who wait: no lock that is waited for lies there, but pointers at waiters do.
+    let stacks: [ClosedRange<VirtualAddress>]
+
+    /// The place of the pointer in the first word that is the address of such a lock.
+    func place(among words: some Sequence<UInt64>, in space: AddressSpace) -> VirtualAddress? {
+        for word in words where word & 7 == 0 && word >> 63 == 1 {
+            let lock = VirtualAddress(word)
+            guard !stacks.contains(where: { $0.contains(lock) }) else { continue }
+            let place = lock.advanced(by: offset)
+            if let first = try? space.word(place), waiters.contains(VirtualAddress(first)) { return place }
+        }
+        return nil
     }
 }

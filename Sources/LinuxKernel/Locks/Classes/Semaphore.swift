@@ -14,6 +14,7 @@ extension LockClass {
             // `last_holder` since 6.16 (CONFIG_DETECT_HUNG_TASK_BLOCKER).
             if let last = fields.word("last_holder"), last & ~3 != 0, case .task(let task) = fields.owner(last & ~3) {
                 state.owner = .last(task)
+                state.word = ("last_holder", last)
             }
             return state
         },
