@@ -13,6 +13,8 @@ package struct LinuxImageSlab {
         case slab
         /// SLUB from 6.18: the same, and whole objects wait in sheaves.
         case sheaves
+        /// SLUB of 7.3: all objects wait in sheaves, full ones in barns; a cache has a pair of pointers for each node.
+        case barns
         /// SLAB until 6.7.
         case arrays
     }
@@ -81,6 +83,9 @@ package struct LinuxImageSlab {
     private static func descriptor(_ frame: UInt64) -> VirtualAddress { pages.advanced(by: frame * 64) }
 
     private var isSLUB: Bool { layout != .arrays }
+    private var hasSheaves: Bool { layout == .sheaves || layout == .barns }
+    /// The descriptor is a `struct slab`, and the page says so by its type.
+    private var hasDescriptor: Bool { layout == .slab || hasSheaves }
 
     // MARK: types
 
@@ -93,7 +98,7 @@ package struct LinuxImageSlab {
         types.structure("atomic") { $0.member("counter", "long") }
         types.structure("count") { $0.member("counter", "int") }
         types.enumeration("pageflags", [("PG_locked", 0), ("PG_slab", 9), ("PG_head", 16)])
-        if layout == .slab || layout == .sheaves {
+        if hasDescriptor {
             types.enumeration("pagetype", [("PGTY_buddy", 0xf0), ("PGTY_table", 0xf2), ("PGTY_slab", 0xf5)])
         }
         types.structure("page", size: 64) { page in
@@ -112,7 +117,7 @@ package struct LinuxImageSlab {
             }
             page.member("_refcount", "struct count")
         }
-        if layout == .slab || layout == .sheaves {
+        if hasDescriptor {
             types.structure("slab", size: 64) {
                 $0.member("__page_flags", "unsigned long")
                 describe(&$0)
@@ -124,7 +129,7 @@ package struct LinuxImageSlab {
 
     /// The members of a slab's descriptor. Since 6.2 the cache stands before the list.
     private func describe(_ members: inout TypeBuilder.Members) {
-        if layout == .slab || layout == .sheaves { members.member("slab_cache", "struct kmem_cache *") }
+        if hasDescriptor { members.member("slab_cache", "struct kmem_cache *") }
         members.nested(.union) {
             $0.member("slab_list", "struct list_head")
             $0.member("next", "void *")
@@ -181,12 +186,21 @@ package struct LinuxImageSlab {
                 node.member("shared", "struct array_cache *")
             }
         }
+        types.structure("node_barn") {
+            $0.member("sheaves_full", "struct list_head")
+            $0.member("sheaves_empty", "struct list_head")
+        }
+        types.structure("kmem_cache_per_node_ptrs") {
+            $0.member("barn", "struct node_barn *")
+            $0.member("node", "struct kmem_cache_node *")
+        }
         types.structure("kmem_cache") { cache in
             switch layout {
             case .page, .slab: cache.member("cpu_slab", "struct kmem_cache_cpu *")
             case .sheaves:
                 cache.member("cpu_slab", "struct kmem_cache_cpu *")
                 cache.member("cpu_sheaves", "struct slub_percpu_sheaves *")
+            case .barns: cache.member("cpu_sheaves", "struct slub_percpu_sheaves *")
             case .arrays:
                 cache.member("cpu_cache", "struct array_cache *")
                 cache.member("num", "unsigned int")
@@ -203,7 +217,11 @@ package struct LinuxImageSlab {
             cache.member("refcount", "int")
             cache.member("name", "const char *")
             cache.member("list", "struct list_head")
-            cache.member("node", "struct kmem_cache_node *[1]")
+            if layout == .barns {
+                cache.member("per_node", "struct kmem_cache_per_node_ptrs [1]")
+            } else {
+                cache.member("node", "struct kmem_cache_node *[1]")
+            }
         }
     }
 
@@ -225,7 +243,13 @@ package struct LinuxImageSlab {
         let link = cache.advanced(by: offset(of: "list"))
         builder.set(head, "struct list_head", [("next", .address(link)), ("prev", .address(link))])
         builder.set(link, "struct list_head", [("next", .address(head)), ("prev", .address(head))])
-        builder.write(word: node.rawValue, at: cache.advanced(by: offset(of: "node")))
+        if layout == .barns {
+            let pair = cache.advanced(by: offset(of: "per_node"))
+            builder.write(word: barn(builder).rawValue, at: pair)
+            builder.write(word: node.rawValue, at: pair.advanced(by: UInt64(8)))
+        } else {
+            builder.write(word: node.rawValue, at: cache.advanced(by: offset(of: "node")))
+        }
         fill(cache, node, builder)
         for slab in slabs { write(slab, cache, builder) }
         partialList(node, builder)
@@ -257,13 +281,9 @@ package struct LinuxImageSlab {
         }
         if isSLUB { builder.perCPUVariable("test_cpu_slab", "struct kmem_cache_cpu", areas) }
         // The queue of CPU 0: a sheaf in the heap, or the CPU's own array.
-        if layout == .sheaves {
-            let sheaf = builder.object("struct slab_sheaf", [("size", .number(UInt64(queued.count)))])
-            for (index, object) in queued.enumerated() {
-                let place = sheaf.advanced(by: offset(of: "objects", in: "slab_sheaf") + UInt64(index) * 8)
-                builder.write(word: object.rawValue, at: place)
-            }
-            builder.perCPUVariable("test_sheaves", "struct slub_percpu_sheaves", [[("main", .address(sheaf))], []])
+        if hasSheaves {
+            let main = sheaf(layout == .barns ? Array(queued.dropLast()) : queued, builder)
+            builder.perCPUVariable("test_sheaves", "struct slub_percpu_sheaves", [[("main", .address(main))], []])
         } else if layout == .arrays {
             builder.perCPUVariable(
                 "test_arrays", "struct array_cache", [[("avail", .number(UInt64(queued.count)))], []])
@@ -272,6 +292,25 @@ package struct LinuxImageSlab {
                 builder.write(word: object.rawValue, at: VirtualAddress(area + 8 + UInt64(index) * 8))
             }
         }
+    }
+
+    private func sheaf(_ objects: [VirtualAddress], _ builder: KernelBuilder) -> VirtualAddress {
+        let sheaf = builder.object("struct slab_sheaf", [("size", .number(UInt64(objects.count)))])
+        for (index, object) in objects.enumerated() {
+            let place = sheaf.advanced(by: offset(of: "objects", in: "slab_sheaf") + UInt64(index) * 8)
+            builder.write(word: object.rawValue, at: place)
+        }
+        return sheaf
+    }
+
+    /// A barn with one full sheaf, which has the last of the queued objects.
+    private func barn(_ builder: KernelBuilder) -> VirtualAddress {
+        let barn = builder.object("struct node_barn")
+        let full = sheaf(queued.suffix(1), builder)
+        for (link, other) in [(barn, full), (full, barn)] {
+            builder.set(link, "struct list_head", [("next", .address(other)), ("prev", .address(other))])
+        }
+        return barn
     }
 
     private func fill(_ cache: VirtualAddress, _ node: VirtualAddress, _ builder: KernelBuilder) {
@@ -286,12 +325,11 @@ package struct LinuxImageSlab {
                 [("total_slabs", .number(UInt64(slabs.count))), ("free_objects", .number(UInt64(free)))])
             return
         }
-        builder.set(
-            cache, "struct kmem_cache",
-            [
-                ("cpu_slab", .number(Self.perCPUOffset)), ("offset", .number(Self.pointerOffset)), ("oo.x", 8),
-            ])
-        if layout == .sheaves {
+        builder.set(cache, "struct kmem_cache", [("offset", .number(Self.pointerOffset)), ("oo.x", 8)])
+        if layout != .barns {
+            builder.set(cache, "struct kmem_cache", [("cpu_slab", .number(Self.perCPUOffset))])
+        }
+        if hasSheaves {
             // The sheaves' variable follows the CPU slabs' 32 bytes.
             builder.set(cache, "struct kmem_cache", [("cpu_sheaves", .number(Self.perCPUOffset + 32))])
         }
@@ -307,7 +345,7 @@ package struct LinuxImageSlab {
         let descriptor = Self.descriptor(slab.frame)
         builder.write([UInt8](repeating: 0, count: 4096), at: Self.address(frame: slab.frame, object: 0))
         builder.write([UInt8](repeating: 0, count: 64), at: descriptor)
-        let usesTypes = layout == .slab || layout == .sheaves
+        let usesTypes = hasDescriptor
         let page: [(String, Content)] = [
             ("flags", .number(usesTypes ? 0 : 1 << 9)), ("page_type", usesTypes ? 0xf500_0000 : 0xffff_ffff),
         ]

@@ -115,6 +115,26 @@ private let bp = RegisterNumber(6)
         #expect(ORCFormat.decide(members: nil, header: nil).format == nil)
     }
 
+    @Test func whereTheHeaderIsNotKnownTheTableTellsTheRegisters() {
+        func decide(_ bits: [UInt16], header: [UInt8]?) -> ORCFormat? {
+            let entries = bits.flatMap { [8, 0, 0, 0, UInt8($0 & 255), UInt8($0 >> 8)] }
+            return ORCFormat.decide(
+                members: .init(hasEnd: false, hasSignal: true, typeWidth: 3),
+                header: header.map { ByteSlice($0 + [UInt8](repeating: 0, count: 20 - $0.count), name: "header") },
+                entries: ByteSlice(entries, name: "entries")
+            ).format
+        }
+        let older = [UInt16](repeating: 0x0205, count: 20) + [0x0203]
+        let newer = [UInt16](repeating: 0x0203, count: 20) + [0x0205]
+        #expect(decide(older, header: nil)?.registers == .original)
+        #expect(decide(newer, header: nil)?.registers == .renumbered)
+        #expect(decide(newer, header: [1, 2, 3, 4])?.registers == .renumbered)
+        // A header that is known is believed whatever the table holds.
+        #expect(decide(newer, header: [0xfe, 0x5d, 0x32, 0xbf])?.registers == .original)
+        // Neither is clear: it is not guessed.
+        #expect(decide([0x0205, 0x0203], header: [1, 2, 3, 4]) == nil)
+    }
+
     @Test(.enabled(if: RealFiles.hasKernel, RealFiles.hint))
     func theKernelsOwnTableKnowsItsFunctions() throws {
         let file = try ELFFile(try ByteSource.map(RealFiles.vmlinux))

@@ -356,3 +356,43 @@ private func link(_ builder: KernelBuilder, _ nodes: [VirtualAddress]) {
         }
     }
 }
+
+@Suite struct FirstWaiterTests {
+    private func types() -> TypeBuilder {
+        var types = TypeBuilder()
+        types.structure("mutex") {
+            $0.member("owner", "unsigned long")
+            $0.member("wait_lock", "unsigned long")
+            $0.member("first_waiter", "void *")
+        }
+        types.structure("mutex_waiter") {
+            $0.member("next", "void *")
+            $0.member("prev", "void *")
+            $0.member("task", "void *")
+        }
+        return types
+    }
+
+    @Test("Of a ring of waiters without head the lock is the word that leads to a pointer at one of them")
+    func found() {
+        let builder = KernelBuilder(types())
+        let waiters = (0..<3).map { _ in builder.object("struct mutex_waiter") }
+        link(builder, waiters)
+        let other = builder.object("struct mutex_waiter")
+        let idle = builder.object("struct mutex")
+        let foreign = builder.object("struct mutex", [("first_waiter", .address(other))])
+        let lock = builder.object("struct mutex", [("first_waiter", .address(waiters[1]))])
+        let space = builder.target().space
+        func place(_ words: [UInt64], stacks: [ClosedRange<VirtualAddress>] = []) -> VirtualAddress? {
+            FirstWaiterRing(waiters: Set(waiters), offset: 16, stacks: stacks).place(among: words, in: space)
+        }
+        #expect(place([0, 7, ~0, idle.rawValue, foreign.rawValue]) == nil)
+        #expect(place([idle.rawValue, foreign.rawValue, lock.rawValue]) == lock.advanced(by: UInt64(16)))
+        // A word on a stack from which the nodes' own links seem to be such a pointer.
+        let decoy = waiters[0].rawValue - 16
+        #expect(place([decoy]) == waiters[0])
+        #expect(
+            place([decoy, lock.rawValue], stacks: [VirtualAddress(decoy)...waiters[2]]) == lock.advanced(by: UInt64(16))
+        )
+    }
+}

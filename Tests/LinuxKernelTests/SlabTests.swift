@@ -63,7 +63,7 @@ extension String {
     }
 }
 
-/// One cache in every layout that Linux had from 5.4 to 6.18, put together by hand.
+/// One cache in every layout that Linux had from 5.4 to 7.3, put together by hand.
 @Suite struct BuiltSlabTests {
     static let layouts = LinuxImageSlab.Layout.allCases
     static let chained: [LinuxImageSlab.Layout] = [.page, .slab, .sheaves]
@@ -148,7 +148,8 @@ extension String {
         #expect(try state(image, frame: 0x302, 3) == .free("the slab's free list"))
     }
 
-    @Test("objects in a sheaf or in a CPU's array are free", arguments: [LinuxImageSlab.Layout.sheaves, .arrays])
+    @Test(
+        "objects in a sheaf or in a CPU's array are free", arguments: [LinuxImageSlab.Layout.sheaves, .barns, .arrays])
     func queues(_ layout: LinuxImageSlab.Layout) throws {
         var image = LinuxImageSlab(layout)
         image.slabs = [.init(frame: 0x300, free: [2])]
@@ -158,8 +159,19 @@ extension String {
         let usage = try usage(image)
         #expect(usage.total == 8 && usage.active == 5)
         let waiting = try state(image, frame: 0x300, 6)
-        #expect(waiting == .free(layout == .sheaves ? "a sheaf" : "the array of CPU 0"))
+        #expect(waiting == .free(layout == .arrays ? "the array of CPU 0" : "a sheaf"))
+        #expect(try state(image, frame: 0x300, 0) == waiting)
         #expect(try state(image, frame: 0x300, 1) == .allocated)
+    }
+
+    @Test("a tail page names its head, or the bits of its own address that are its head's")
+    func headsOfTails() {
+        let head = VirtualAddress(0xffff_ea00_0001_4b80 & ~0x1ff)
+        let tail = head.advanced(by: UInt64(5 * 64))
+        #expect(PageReader.head(ofTail: tail, head.rawValue | 1) == head)
+        // Eight pages of 64 bytes: all but the low nine bits.
+        #expect(PageReader.head(ofTail: tail, ~0x1ff | 1) == head)
+        #expect(PageReader.head(ofTail: tail, head.rawValue) == nil)
     }
 
     @Test("hardened pointers are read in both variants", arguments: [LinuxImageSlab.Pointers.mixed, .swapped])

@@ -359,22 +359,21 @@ static int waitfs_mknod(struct inode *dir, struct dentry *dentry, umode_t m)
 
 	if (!inode)
 		return -ENOMEM;
-	d_instantiate(dentry, inode);
-	dget(dentry);
+	lab_keep(dentry, inode);
 	return 0;
 }
 
-static int waitfs_create(IDMAP struct inode *dir, struct dentry *dentry, umode_t m, bool excl)
+static int waitfs_create(IDMAP struct inode *dir, struct dentry *dentry, umode_t m CREATE_EXCL)
 {
 	return waitfs_mknod(dir, dentry, m | S_IFREG);
 }
 
-static int waitfs_mkdir(IDMAP struct inode *dir, struct dentry *dentry, umode_t m)
+static MKDIR_RESULT waitfs_mkdir(IDMAP struct inode *dir, struct dentry *dentry, umode_t m)
 {
 	/* "slowmk...": the making itself; other slow directories are there to be read */
 	if (!strncmp(dentry->d_name.name, "slowmk", 6))
 		wait_for_ever();
-	return waitfs_mknod(dir, dentry, m | S_IFDIR);
+	MKDIR_RETURN(waitfs_mknod(dir, dentry, m | S_IFDIR));
 }
 
 static struct dentry *waitfs_lookup(struct inode *dir, struct dentry *dentry, unsigned int flags)
@@ -434,7 +433,7 @@ static void waitfs_put_super(struct super_block *sb)
 
 static const struct super_operations waitfs_sops = {
 	.statfs = waitfs_statfs,
-	.drop_inode = generic_delete_inode,
+	.drop_inode = lab_drop_inode,
 	.put_super = waitfs_put_super,
 };
 
@@ -473,7 +472,7 @@ static struct file_system_type waitfs_type = {
 	.owner = THIS_MODULE,
 	.name = "waitfs",
 	.init_fs_context = waitfs_init_fs_context,
-	.kill_sb = kill_litter_super,
+	.kill_sb = lab_kill_super,
 };
 
 static const struct file_operations waits_fops = { .owner = THIS_MODULE, .write = waits_write };

@@ -48,30 +48,49 @@ package struct ORCFormat: Sendable, Equatable {
     }
 
     /// Decides from what is known: the members win, because back-ported layouts come without a header (RHEL 9.6);
-    /// the header (20 bytes of SHA-1) then tells the register numbers, and alone it tells all. Nil, with the reason
-    /// in `why`, when neither is known or both are something new. `addsAfterLoading` is the caller's to know.
+    /// the header (20 bytes of SHA-1) then tells the register numbers, and alone it tells all. A header that is not
+    /// known leaves the numbers to `entries`, the table itself. Nil, with the reason in `why`, when nothing is known or
+    /// all is something new. `addsAfterLoading` is the caller's to know.
     package static func decide(
-        members: EntryMembers?, header: ByteSlice?, addsAfterLoading: Bool = true
+        members: EntryMembers?, header: ByteSlice?, entries: ByteSlice? = nil, addsAfterLoading: Bool = true
     ) -> (format: ORCFormat?, why: String) {
         let known = header.flatMap { header in headers.first { header.hasBytes($0.prefix) } }
-        if let header, header.count >= 20, known == nil {
+        let counted = known == nil ? entries.flatMap(registers(countedIn:)) : nil
+        if let header, header.count >= 20, known == nil, counted == nil || members == nil {
             let digits = header.clamped(0, 4).array.map { hex(UInt64($0), width: 2) }.joined()
             return (nil, "the ORC header \(digits)... is of no known layout")
         }
-        let registers = known?.registers ?? .original
-        func format(_ layout: Layout) -> ORCFormat {
-            ORCFormat(layout: layout, registers: registers, addsAfterLoading: addsAfterLoading)
+        func format(_ layout: Layout, _ why: String) -> (ORCFormat?, String) {
+            let registers = known?.registers ?? (layout == .typed ? counted : nil) ?? .original
+            let renumbered = registers == .renumbered ? ", registers as numbered from 7.1 on" : ""
+            return (
+                ORCFormat(layout: layout, registers: registers, addsAfterLoading: addsAfterLoading), why + renumbered
+            )
         }
         guard let members else {
             guard let known else { return (nil, "neither struct orc_entry nor an ORC header is known") }
-            return (format(known.layout), "ORC layout by its header")
+            return format(known.layout, "ORC layout by its header")
         }
         switch (members.hasEnd, members.hasSignal, members.typeWidth) {
-        case (true, false, 2): return (format(.end), "struct orc_entry has `end` and no `signal`")
-        case (true, true, 2): return (format(.signalAndEnd), "struct orc_entry has `signal` and `end`")
-        case (false, true, 3): return (format(.typed), "struct orc_entry has `signal` and no `end`")
+        case (true, false, 2): return format(.end, "struct orc_entry has `end` and no `signal`")
+        case (true, true, 2): return format(.signalAndEnd, "struct orc_entry has `signal` and `end`")
+        case (false, true, 3): return format(.typed, "struct orc_entry has `signal` and no `end`")
         default: return (nil, "struct orc_entry has members of no known layout")
         }
+    }
+
+    /// What number the stack pointer has: nearly all entries of a `typed` table that end in a call's return address are
+    /// based on it, 5 before 7.1 (where 3 is rdi) and 3 since (where 5 is rdi). Nil when the table does not say clearly.
+    /// Complexity: linear, in at most the first 4096 entries.
+    private static func registers(countedIn entries: ByteSlice) -> Registers? {
+        let counts = entries.withBytes { span in
+            (0..<min(entries.count / 6, 4096)).reduce(into: (three: 0, five: 0)) { counts, row in
+                guard let bits = span.little(row &* 6 &+ 4, as: UInt16.self), bits >> 8 & 7 == 2 else { return }
+                if bits & 15 == 3 { counts.three += 1 } else if bits & 15 == 5 { counts.five += 1 }
+            }
+        }
+        if counts.three > counts.five &* 8 { return .renumbered }
+        return counts.five > counts.three &* 8 ? .original : nil
     }
 
     private static let headers: [(prefix: [UInt8], layout: Layout, registers: Registers)] = [

@@ -201,18 +201,26 @@ package final class LockModel {
                 Holder(
                     task: task, grade: .exact, because: "owner word", acquisition: acquisition(of: address, by: task))
             ]
-        case .last(let task):
-            return [
-                Holder(
-                    task: task, grade: .possible, because: "last holder",
-                    acquisition: acquisition(of: address, by: task))
-            ]
+        case .last(let task): return lastOr(inferred(lockClass, address, count: 1, shared: false), task)
         case .gone(let task): return [Holder(task: task, isGone: true, grade: .exact, because: "owner word")]
         case .readers(let count): return inferred(lockClass, address, count: count, shared: true)
         case .somebody: return inferred(lockClass, address, count: 1, shared: false)
         case .unknown: return lockClass.nature == .lock ? inferred(lockClass, address, count: nil, shared: nil) : []
         case .free: return []
         }
+    }
+
+    /// The holders that code tells of, of a lock whose word names the last who took it: that one may have given it back by
+    /// way of another task, unless its code says that it has not.
+    private func lastOr(_ seen: [Holder], _ last: VirtualAddress) -> [Holder] {
+        guard let own = seen.first(where: { $0.task == last }) else {
+            return seen + [Holder(task: last, grade: .possible, because: "last holder")]
+        }
+        let isSure = own.acquisition?.isCertain == true
+        let named = Holder(
+            task: last, isShared: own.isShared, grade: isSure ? min(own.grade, .checked) : own.grade,
+            because: isSure ? "last holder, which has not given it back" : "last holder", acquisition: own.acquisition)
+        return [named] + seen.filter { $0.task != last }
     }
 
     /// Of a lock with more holders than were seen to take it: those who have yet to give it back, in a function that does not
@@ -223,7 +231,7 @@ package final class LockModel {
         let count: UInt64
         switch lock(lockClass, address).owner {
         case .readers(let readers): count = readers
-        case .somebody: count = 1
+        case .somebody, .last: count = 1
         default: return seen
         }
         let sure = seen.filter { $0.grade < .possible }
@@ -324,8 +332,8 @@ package final class LockModel {
             return false
         }
         switch lock(lockClass, address).owner {
-        case .readers, .somebody, .unknown: return true
-        case .task, .last, .gone, .free: return false
+        case .readers, .somebody, .last, .unknown: return true
+        case .task, .gone, .free: return false
         }
     }
 

@@ -154,14 +154,26 @@ struct PageReader: Sendable {
 
     /// The head of the compound page that `address` belongs to, when it is not the head itself.
     private func head(_ address: VirtualAddress, _ word: UInt64, isHead: Bool) -> VirtualAddress? {
-        if word & 1 == 1 { return VirtualAddress(word & ~1) }
+        if let head = Self.head(ofTail: address, word) { return head }
         // With HVO (5.18) the tail pages of a huge page are mapped onto the head's: they look like heads, and only the
         // page after them tells (page_fixed_fake_head).
-        guard isHead, address.rawValue & (PageMap.pageSize - 1) == 0,
-            let next = try? map.layout.read(address.advanced(by: UInt64(map.layout.size))),
-            let word = compoundHead.read(next), word & 1 == 1, word & ~1 != address.rawValue
+        let next = address.advanced(by: UInt64(map.layout.size))
+        guard isHead, address.rawValue & (PageMap.pageSize - 1) == 0, let bytes = try? map.layout.read(next),
+            let word = compoundHead.read(bytes), let head = Self.head(ofTail: next, word), head != address
         else { return nil }
-        return VirtualAddress(word & ~1)
+        return head
+    }
+
+    /// What a page's word says of its head; nil when the page is no tail. The word is the head's address and 1; where it is
+    /// called `compound_info` and a `struct page`'s size is a power of two it may be a mask and 1: the bits of the tail's
+    /// address that are the head's (include/linux/page-flags.h of 7.3: compound_info_has_mask, for kernels with
+    /// HUGETLB_PAGE_OPTIMIZE_VMEMMAP). No `struct page` has an address that is ones and then zeros only, in the top 4 GiB.
+    static func head(ofTail address: VirtualAddress, _ word: UInt64) -> VirtualAddress? {
+        guard word & 1 == 1 else { return nil }
+        let value = word & ~1
+        let span = 0 &- value
+        if span.nonzeroBitCount == 1, span < 1 << 32 { return VirtualAddress(address.rawValue & value) }
+        return VirtualAddress(value)
     }
 
     /// The head page of whatever `page` belongs to, itself when it stands alone.

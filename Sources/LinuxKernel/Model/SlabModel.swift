@@ -100,13 +100,30 @@ struct SlabModel: Sendable {
 
     /// The `struct kmem_cache_node`s of a cache.
     func nodes(_ cache: SlabCache) throws -> [Value] {
-        let array = try cache.value["node"]
+        try perNode(cache).compactMap { try target($0.node) }
+    }
+
+    /// The `struct node_barn`s of a cache: full and empty sheaves, for all CPUs of a node.
+    private func barns(_ cache: SlabCache) throws -> [Value] { try perNode(cache).compactMap { try target($0.barn) } }
+
+    /// What a cache has of each memory node, as pointers. `node[]` points at nodes, which have barns from 6.18 to 6.19;
+    /// `per_node[]` has structures with a pointer to each (7.3).
+    private func perNode(_ cache: SlabCache) throws -> [(node: Value?, barn: Value?)] {
+        let name = cache.value.has("per_node") ? "per_node" : "node"
+        let array = try cache.value[name]
         var count = nodeCount
         if case .array(let type) = try array.strippedType, let length = type.count { count = min(count, length) }
-        return try (0..<Int64(count)).compactMap { index in
-            let pointer = try array.element(index)
-            return try pointer.pointer().isNull ? nil : try pointer.pointee()
+        return try (0..<Int64(count)).map { index in
+            let entry = try array.element(index)
+            if name == "per_node" { return (try entry["node"], entry.has("barn") ? try entry["barn"] : nil) }
+            let node = try target(entry)
+            return (entry, node?.has("barn") == true ? try node?["barn"] : nil)
         }
+    }
+
+    private func target(_ pointer: Value?) throws -> Value? {
+        guard let pointer, try !pointer.pointer().isNull else { return nil }
+        return try pointer.pointee()
     }
 
     /// `kmem_cache_cpu` of each CPU.
@@ -175,10 +192,9 @@ struct SlabModel: Sendable {
                 try take(try sheaf.pointee(), &objects, &anomalies)
             }
         }
-        for node in try nodes(cache) where node.has("barn") {
-            guard try !node["barn"].pointer().isNull else { continue }
+        for barn in try barns(cache) {
             try ListWalk.entries(
-                try node["barn"]["sheaves_full"], "slab_sheaf", "barn_list", anomaly: { anomalies.append($0) }
+                try barn["sheaves_full"], "slab_sheaf", "barn_list", anomaly: { anomalies.append($0) }
             ) { try take($0, &objects, &anomalies) }
         }
         return (objects, anomalies)

@@ -48,13 +48,14 @@ struct LinuxOpening {
             modules = ModuleTable(modules: [], anomalies: [])
         }
         if !modules.modules.isEmpty { journal.note("\(modules.modules.count) modules on the list") }
-        let format = Self.orcFormat(base, journal)
+        let orc = memory.orcFormat(base.symbols, base.types)
+        if orc.format == nil { journal.note("ORC of modules: \(orc.why)") }
         let kernelTypes = both.lazy.compactMap { $0.types as? KernelBTF }.first?.btf
         let blobs = ModuleBTFList(
             base, base: { try kernelTypes ?? memory.btf(base.symbols) }, journal: journal)
         let loaded = modules.modules.flatMap { module -> [DebugSources] in
             let debug = ModuleDebug(
-                module, files: specimen.files, preference: specimen.types, release: release, orcFormat: format,
+                module, files: specimen.files, preference: specimen.types, release: release, orcFormat: orc.format,
                 journal: journal)
             let ofFile = DebugSources(
                 name: module.name, types: debug, variables: debug, code: debug, symbols: debug,
@@ -79,13 +80,6 @@ struct LinuxOpening {
         var offsets = [UInt64?](repeating: nil, count: last + 1)
         for cpu in possible { offsets[cpu] = try? target.space.word(symbol.address.advanced(by: UInt64(cpu * 8))) }
         return PerCPUAreas(offsets: offsets)
-    }
-
-    /// The layout of the modules' ORC entries, from the kernel's own types.
-    private static func orcFormat(_ target: Target, _ journal: Journal) -> ORCFormat? {
-        let decided = ORCFormat.decide(members: ORCFormat.EntryMembers(target.types), header: nil)
-        if decided.format == nil { journal.note("ORC of modules: \(decided.why)") }
-        return decided.format
     }
 }
 

@@ -228,6 +228,15 @@ struct MemorySources: Sendable {
         return pointers
     }
 
+    /// How the kernel's ORC entries are laid out, and those of its modules: as its own are.
+    func orcFormat(_ symbols: SymbolTable, _ types: TypeGraph) -> (format: ORCFormat?, why: String) {
+        func address(_ name: String) -> VirtualAddress? { symbols.symbol(named: name)?.address }
+        let header = address("__start_orc_header").flatMap { try? space.read($0, count: 20) }
+        // The first few thousand are enough to see what they are.
+        let entries = address("__start_orc_unwind").flatMap { try? space.read($0, count: 6 * 4096) }
+        return ORCFormat.decide(members: ORCFormat.EntryMembers(types), header: header, entries: entries)
+    }
+
     /// The kernel's ORC table as it is in memory: sorted, and with what was patched at run time. Nil, with the reason
     /// in the journal, when there is none or it cannot be used.
     func orc(_ symbols: any SymbolSource, _ types: TypeGraph) -> ORCTable? {
@@ -238,8 +247,7 @@ struct MemorySources: Sendable {
             journal.note("no symbol __start_orc_unwind: the kernel was built without ORC")
             return nil
         }
-        let header = address("__start_orc_header").flatMap { try? space.read($0, count: 20) }
-        let decided = ORCFormat.decide(members: ORCFormat.EntryMembers(types), header: header)
+        let decided = orcFormat(SymbolTable([symbols]), types)
         journal.note("ORC: \(decided.why)")
         guard let format = decided.format else { return nil }
         do {

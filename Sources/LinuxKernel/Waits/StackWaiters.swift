@@ -3,7 +3,8 @@
 // A task that waits for a lock has put a waiter on its stack: a structure that names the task and is linked into the lock's
 // list. The innermost such structure on the live part of the stack, whose neighbours point back at it, is what the task
 // waits for: no argument has to be recovered for that. The one node of the ring that is no waiter is the list's head within
-// the lock.
+// the lock. Where the ring is of waiters alone (7.3: mutexes, rwsems, semaphores) the lock has a pointer to the first of
+// them instead: see FirstWaiters.
 
 internal import Bytes
 internal import DebugModel
@@ -19,11 +20,14 @@ struct WaiterShape {
     let list: UInt64
     /// Entries of wait queues need not name a task: their function tells that they are entries.
     let function: UInt64?
+    /// Where in its lock the pointer to the first waiter is; nil when the lock has a list's head.
+    let first: UInt64?
 
-    /// The types, the member that names the task, the one that is linked.
-    private static let known: [(type: String, member: String, list: String)] = [
-        ("mutex_waiter", "task", "list"), ("rwsem_waiter", "task", "list"), ("semaphore_waiter", "task", "list"),
-        ("swait_queue", "task", "task_list"), ("wait_queue_entry", "private", "entry"),
+    /// The types, the member that names the task, the one that is linked, the lock whose `first_waiter` may be of that type.
+    private static let known: [(type: String, member: String, list: String, lock: String?)] = [
+        ("mutex_waiter", "task", "list", "mutex"), ("rwsem_waiter", "task", "list", "rw_semaphore"),
+        ("semaphore_waiter", "task", "list", "semaphore"), ("swait_queue", "task", "task_list", nil),
+        ("wait_queue_entry", "private", "entry", nil),
     ]
 
     static func all(_ model: Target) -> [WaiterShape] {
@@ -32,11 +36,12 @@ struct WaiterShape {
                 (try? model.types.offset(ofPath: member, in: $0)).flatMap { $0 }
             }
         }
-        return known.compactMap { type, member, list in
+        return known.compactMap { type, member, list, lock in
             guard let task = offset(type, member), let list = offset(type, list) else { return nil }
             return WaiterShape(
                 type: type, member: member, task: task, list: list,
-                function: type == "wait_queue_entry" ? offset(type, "func") ?? 16 : nil)
+                function: type == "wait_queue_entry" ? offset(type, "func") ?? 16 : nil,
+                first: lock.flatMap { offset($0, "first_waiter") })
         }
     }
 }
@@ -45,15 +50,12 @@ struct WaiterShape {
 final class StackWaiters: WaitSource {
     private let scene: WaitScene
     private let shapes: [WaiterShape]
-    /// The list's head by each node that was passed on the way to it, nil where there is none: long queues are walked once,
-    /// damaged ones as well.
-    private var heads: [Seen: VirtualAddress?] = [:]
-
-    /// A node, and how far from it the kind of waiter it was taken for names its task.
-    private struct Seen: Hashable {
-        let node: VirtualAddress
-        let distance: UInt64
-    }
+    /// From the word that names a task to the node, of one shape or another.
+    private let distances: [UInt64]
+    private let firsts: FirstWaiters
+    /// By shape, where the lock keeps its list, by each node that was passed on the way to it, nil where that was not found:
+    /// long queues are walked once, damaged ones as well.
+    private var places: [[VirtualAddress: VirtualAddress?]]
 
     /// No lock has more waiters than there are tasks.
     private static let mostNodes = 1 << 20
@@ -61,6 +63,9 @@ final class StackWaiters: WaitSource {
     init(_ scene: WaitScene) {
         self.scene = scene
         shapes = WaiterShape.all(scene.kernel.model)
+        distances = shapes.map { $0.list &- $0.task }.reduce(into: []) { if !$0.contains($1) { $0.append($1) } }
+        firsts = FirstWaiters(scene)
+        places = shapes.map { _ in [:] }
     }
 
     /// The innermost wait of a task that was switched out; nil when its stack has none.
@@ -75,9 +80,8 @@ final class StackWaiters: WaitSource {
         let bytes = try kernel.model.space.read(VirtualAddress(start), count: count & ~7)
         for index in Self.places(of: task.address.rawValue, in: bytes) {
             let place = VirtualAddress(start).advanced(by: UInt64(index) &* 8)
-            for shape in shapes {
-                let node = place.advanced(by: shape.list &- shape.task)
-                if let wait = wait(task, node) { return wait }
+            for distance in distances {
+                if let wait = wait(task, place.advanced(by: distance)) { return wait }
             }
         }
         return nil
@@ -86,10 +90,10 @@ final class StackWaiters: WaitSource {
     /// The wait of a task that has a node on its stack. The words on both sides of the node may name the task, one of them by
     /// chance (a register that was saved there): the kinds that have more to show than a ring are asked first.
     private func wait(_ task: Task, _ node: VirtualAddress) -> Wait? {
-        for shape in shapes {
+        for (number, shape) in shapes.enumerated() {
             let waiter = node.advanced(by: 0 &- shape.list)
             guard shape.function != nil || isWaiter(waiter, shape) else { continue }
-            if let wait = wait(task, shape, waiter) { return wait }
+            if let wait = wait(task, number, waiter) { return wait }
         }
         return nil
     }
@@ -101,14 +105,16 @@ final class StackWaiters: WaitSource {
         }
     }
 
-    private func wait(_ task: Task, _ shape: WaiterShape, _ waiter: VirtualAddress) -> Wait? {
+    private func wait(_ task: Task, _ number: Int, _ waiter: VirtualAddress) -> Wait? {
+        let shape = shapes[number]
         let space = scene.kernel.model.space
         let node = waiter.advanced(by: shape.list)
         guard let next = try? space.word(node), let back = try? space.word(node.advanced(by: UInt64(8))),
-            next != node.rawValue, next & 7 == 0,
+            // A ring of one has a head, or a lock that points at it.
+            next != node.rawValue || shape.first != nil, next & 7 == 0,
             (try? space.word(VirtualAddress(next).advanced(by: UInt64(8)))) == node.rawValue,
             (try? space.word(VirtualAddress(back))) == node.rawValue,
-            shape.function == nil || isWaiter(waiter, shape), let head = head(from: node, shape)
+            shape.function == nil || isWaiter(waiter, shape), let head = listPlace(from: node, task, number)
         else { return nil }
         let site = WaiterSite(scene: scene, task: task, waiter: waiter, shape: shape, head: head)
         for lockClass in LockClass.all {
@@ -121,38 +127,56 @@ final class StackWaiters: WaitSource {
         return nil
     }
 
-    /// The node of the ring that is no waiter. Where links on the way to it disagree it is believed when both ways round
-    /// lead there: then a processor was adding or taking out a waiter. A ring that was overwritten leads anywhere.
-    private func head(from node: VirtualAddress, _ shape: WaiterShape) -> VirtualAddress? {
+    /// Where the lock keeps its list: the node of the ring that is no waiter, or the pointer at one that is.
+    ///
+    /// Where links on the way to the node disagree it is believed when both ways round lead there: then a processor was
+    /// adding or taking out a waiter. A ring that was overwritten leads anywhere.
+    private func listPlace(from node: VirtualAddress, _ task: Task, _ number: Int) -> VirtualAddress? {
+        let shape = shapes[number]
         // Backwards: a long queue is joined at its end, and the head is what the first in it points back at.
-        let back = walk(from: node, shape, link: 8, counter: 0)
-        var head = back.head
-        if !back.agrees, head != nil, walk(from: node, shape, link: 0, counter: 8).head != head { head = nil }
-        let distance = shape.task &- shape.list
-        for place in back.passed { heads[Seen(node: place, distance: distance)] = .some(head) }
-        return head
+        let back = walk(from: node, number, link: 8, counter: 0)
+        var found: VirtualAddress?
+        switch back.end {
+        case .place(let place):
+            if back.agrees || walk(from: node, number, link: 0, counter: 8).end == back.end { found = place }
+        case .circle where back.agrees:
+            found = firsts.place(of: back.passed.map { $0.advanced(by: 0 &- shape.list) }, task, shape)
+        case .circle, .nowhere: break
+        }
+        for place in back.passed { places[number][place] = .some(found) }
+        return found
     }
 
-    /// Follows one of the two links of the nodes up to one that is no waiter. `agrees`: each node that was come to points
-    /// back at the one before.
-    private func walk(from node: VirtualAddress, _ shape: WaiterShape, link: UInt64, counter: UInt64)
-        -> (head: VirtualAddress?, agrees: Bool, passed: [VirtualAddress])
+    private enum WalkEnd: Equatable {
+        /// A node that is no waiter, or what was found out before.
+        case place(VirtualAddress)
+        /// All nodes of the ring are waiters.
+        case circle
+        case nowhere
+    }
+
+    /// Follows one of the two links of the nodes. `agrees`: each node that was come to points back at the one before.
+    private func walk(from node: VirtualAddress, _ number: Int, link: UInt64, counter: UInt64)
+        -> (end: WalkEnd, agrees: Bool, passed: [VirtualAddress])
     {
+        let shape = shapes[number]
         let space = scene.kernel.model.space
-        let distance = shape.task &- shape.list
         var here = node
-        var passed = [node]
+        var passed: [VirtualAddress] = []
         var agrees = true
         while passed.count < Self.mostNodes {
-            if let known = heads[Seen(node: here, distance: distance)] { return (known, agrees, passed) }
+            if let known = places[number][here] { return (known.map { .place($0) } ?? .nowhere, agrees, passed) }
+            if !isWaiter(here.advanced(by: 0 &- shape.list), shape) {
+                // Of a ring without head all are waiters.
+                return (shape.first == nil && here != node ? .place(here) : .nowhere, agrees, passed)
+            }
+            passed.append(here)
             guard let next = try? space.word(here.advanced(by: link)) else { break }
             if (try? space.word(VirtualAddress(next).advanced(by: counter))) != here.rawValue { agrees = false }
             here = VirtualAddress(next)
-            if here == node { break }
-            if !isWaiter(here.advanced(by: 0 &- shape.list), shape) { return (here, agrees, passed) }
-            passed.append(here)
+            if here == node { return (.circle, agrees, passed) }
         }
-        return (nil, agrees, passed)
+        return (.nowhere, agrees, passed)
     }
 
     private func isWaiter(_ waiter: VirtualAddress, _ shape: WaiterShape) -> Bool {

@@ -13,7 +13,7 @@ final class WaiterSite {
     let task: Task
     let waiter: VirtualAddress
     let shape: WaiterShape
-    /// The list's head within the lock.
+    /// Within the lock: the list's head, or the pointer at the first waiter.
     let head: VirtualAddress
 
     init(scene: WaitScene, task: Task, waiter: VirtualAddress, shape: WaiterShape, head: VirtualAddress) {
@@ -78,13 +78,13 @@ final class WaiterSite {
         scene.kernel.model.offset(of: path, in: type).map { place.advanced(by: 0 &- $0) }
     }
 
-    /// The lock of a type that has the list's head. The waiters of mutexes, rwsems and semaphores look alike: the function
+    /// The lock of a type that has the list's head, or the pointer at its first. The waiters of mutexes, rwsems and semaphores look alike: the function
     /// that has the waiter in its frame tells them apart; without a name for that, the lock's own words have to.
     func sleepingLock(
-        _ type: String, _ path: String, waiter: String, isNamed: (String) -> Bool
+        _ type: String, waiter: String, isNamed: (String) -> Bool
     ) -> VirtualAddress? {
         guard shape.type == waiter, listFunction.map(isNamed) ?? true else { return nil }
-        return container(type, path)
+        return container(type, shape.first == nil ? "wait_list" : "first_waiter")
     }
 
     func fields(_ type: String, _ address: VirtualAddress) -> LockFields {

@@ -15,7 +15,7 @@ extension LockClass {
         recognise: { site in
             guard
                 let lock = site.sleepingLock(
-                    "mutex", "wait_list", waiter: "mutex_waiter", isNamed: { $0.contains("mutex") }),
+                    "mutex", waiter: "mutex_waiter", isNamed: { $0.contains("mutex") }),
                 // MUTEX_FLAG_WAITERS
                 let owner = site.fields("mutex", lock).word("owner", "counter"), owner & 1 != 0,
                 site.isNamed || site.isOwned("mutex", lock)

@@ -36,7 +36,7 @@ extension LockClass {
         recognise: { site in
             guard
                 let lock = site.sleepingLock(
-                    "rw_semaphore", "wait_list", waiter: "rwsem_waiter", isNamed: { $0.contains("rwsem") }),
+                    "rw_semaphore", waiter: "rwsem_waiter", isNamed: { $0.contains("rwsem") }),
                 // RWSEM_FLAG_WAITERS
                 let count = site.fields("rw_semaphore", lock).word("count", "counter"), count & 2 != 0,
                 site.isNamed || site.isOwned("rwsem", lock)

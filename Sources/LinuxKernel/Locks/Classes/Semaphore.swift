@@ -14,6 +14,7 @@ extension LockClass {
             // `last_holder` since 6.16 (CONFIG_DETECT_HUNG_TASK_BLOCKER).
             if let last = fields.word("last_holder"), last & ~3 != 0, case .task(let task) = fields.owner(last & ~3) {
                 state.owner = .last(task)
+                state.word = ("last_holder", last)
             }
             return state
         },
@@ -21,7 +22,7 @@ extension LockClass {
             // A futex's waiter, too, names its task and is on a ring: the frame must be a semaphore's.
             guard
                 let lock = site.sleepingLock(
-                    "semaphore", "wait_list", waiter: "semaphore_waiter",
+                    "semaphore", waiter: "semaphore_waiter",
                     isNamed: { $0.hasPrefix("__down") || $0.hasPrefix("down") }),
                 site.isNamed, site.fields("semaphore", lock).word("count") == 0
             else { return nil }

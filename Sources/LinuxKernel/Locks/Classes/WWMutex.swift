@@ -14,7 +14,7 @@ extension LockClass {
         recognise: { site in
             guard
                 let lock = site.sleepingLock(
-                    "mutex", "wait_list", waiter: "mutex_waiter", isNamed: { $0.contains("mutex") }),
+                    "mutex", waiter: "mutex_waiter", isNamed: { $0.contains("mutex") }),
                 let owner = site.fields("mutex", lock).word("owner", "counter"), owner & 1 != 0,
                 // Without a transaction only the function tells.
                 site.listFunction?.contains("ww_mutex") == true || site.hasTransaction(lock, owner: owner & ~7)
