@@ -75,14 +75,21 @@ package struct LockClass: Sendable {
     }
 
     /// The kind of a variable's type, as C spells it; nil when it is none.
-    init?(ofType type: String) {
+    init?(ofType type: String, in model: Target) {
+        // With PREEMPT_RT these two are made of an rt_mutex.
+        let spinlock = model.offset(of: "lock.owner", in: "spinlock") == nil ? LockClass.spinlock : .rtSpinlock
+        let rwlock = model.offset(of: "rtmutex.owner", in: "rwbase_rt") == nil ? LockClass.rwlock : .rtRWLock
         let others: [String: LockClass] = [
-            "spinlock_t": .spinlock, "raw_spinlock_t": .spinlock, "struct spinlock": .spinlock, "rwlock_t": .rwlock,
+            "spinlock_t": spinlock, "raw_spinlock_t": .spinlock, "struct spinlock": spinlock, "rwlock_t": rwlock,
             "seqcount_t": .seqcount, "struct rt_mutex": .rtMutex,
         ]
+        if let own = others[type] {
+            self = own
+            return
+        }
         let known = Self.all.first { $0.nature == .lock && $0.typeName.map { "struct \($0)" == type } ?? false }
-        guard let lockClass = known ?? others[type] else { return nil }
-        self = lockClass
+        guard let known else { return nil }
+        self = known
     }
 
     /// The kind that is called so; nil when there is none.

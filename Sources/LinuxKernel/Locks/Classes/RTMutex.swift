@@ -10,12 +10,5 @@ extension LockClass {
             ],
             tries: ["rt_mutex_trylock"], releases: ["rt_mutex_unlock"]),
         machinery: ["rt_mutex", "__rt_mutex", "rtlock", "rwlock"],
-        read: { fields in
-            guard let value = fields.word("owner") else { return LockState() }
-            // RT_MUTEX_HAS_WAITERS is 1.
-            let task = value & ~1
-            return LockState(
-                owner: task == 0 ? .free : fields.owner(task), word: ("owner", value),
-                text: task == 0 ? "free" : "held")
-        })
+        read: { fields in fields.rtMutex() ?? LockState() })
 }
