@@ -131,16 +131,34 @@ struct LockState: Sendable {
 
 /// Reads the members of one lock.
 struct LockFields {
-    let kernel: LinuxKernel
+    let model: Target
+    /// For what is told by each CPU; nil where there is a memory alone.
+    let kernel: LinuxKernel?
     let typeName: String?
     let address: VirtualAddress
     let isTask: (VirtualAddress) -> Bool
+
+    init(kernel: LinuxKernel, typeName: String?, address: VirtualAddress, isTask: @escaping (VirtualAddress) -> Bool) {
+        model = kernel.model
+        self.kernel = kernel
+        self.typeName = typeName
+        self.address = address
+        self.isTask = isTask
+    }
+
+    init(model: Target, typeName: String?, address: VirtualAddress, isTask: @escaping (VirtualAddress) -> Bool) {
+        self.model = model
+        kernel = nil
+        self.typeName = typeName
+        self.address = address
+        self.isTask = isTask
+    }
 
     /// A member by its path as a number, nil when it cannot be read or the type has none of that name.
     func word(_ path: String...) -> UInt64? { value(path) }
 
     func value(_ path: [String]) -> UInt64? {
-        guard let typeName, var value = try? kernel.model.object(.structure, typeName, at: address) else { return nil }
+        guard let typeName, var value = try? model.object(.structure, typeName, at: address) else { return nil }
         for member in path {
             guard let inner = try? value.member(member) else { return nil }
             value = inner

@@ -89,7 +89,9 @@ struct RTLockKinds {
             return made(.rwsem, rwsem)
         }
         if begins("rwbase_", "__rwbase_") { return isSpinning ? made(.rtRWLock, rwlock) : made(.rwsem, rwsem) }
-        if begins("rt_mutex_lock", "rt_mutex_wait_proxy_lock") { return made(.rtMutex, 0) }
+        if begins("rt_mutex_lock") { return made(.rtMutex, 0) }
+        // A futex with priority inheritance.
+        if begins("rt_mutex_wait_proxy_lock", "futex_lock_pi", "futex_wait_requeue_pi") { return made(.futex, 0) }
         return nil
     }
 
@@ -101,7 +103,11 @@ struct RTLockKinds {
 
     /// A function that stands between the one that wants the lock and the scheduler.
     static func isWithin(_ name: String) -> Bool {
-        ["__schedule", "schedule", "preempt_schedule", "__switch_to", "rt_mutex_", "__rt_mutex_", "rtlock_"]
-            .contains { name.hasPrefix($0) }
+        isOwn(name) || ["__schedule", "schedule", "preempt_schedule", "__switch_to"].contains { name.hasPrefix($0) }
+    }
+
+    /// A function by which all these locks wait.
+    static func isOwn(_ name: String) -> Bool {
+        ["rt_mutex_", "__rt_mutex_", "rtlock_", "rwbase_", "__rwbase_"].contains { name.hasPrefix($0) }
     }
 }

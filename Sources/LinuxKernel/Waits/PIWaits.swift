@@ -34,12 +34,37 @@ final class PIWaits: WaitSource {
 
     func wait(of task: Task) throws -> Wait? {
         guard let found = try? blocked(task) else { return nil }
-        let own = kinds.isAny ? named(task, found) : nil
-        let kind = kinds.isAny ? kind(found, own?.kind) : kinds.unnamed(isSpinning: false)
+        let proof = WaitProof.waiter(found.waiter, type: "rt_mutex_waiter", member: "task")
+        let since = scene.clock.sinceLastRun(task)
+        if let state = boosted(found.lock) {
+            return Wait(
+                task: task, lockClass: .rcu, lock: state, mode: .wait, proof: proof, since: since,
+                holder: owner(found.lock, .obliged, "was preempted in a read-side section"))
+        }
+        let own = named(task, found)
+        let kind = kind(found, own?.kind)
+        // Its owner had it on his behalf by whoever waited first, and is where he likes: the waiter tells of him.
+        let holder = kind.lockClass == .futex ? owner(found.lock, .holds, "owner of the futex's rt_mutex") : nil
         return Wait(
             task: task, lockClass: kind.lockClass, lock: found.lock.advanced(by: 0 &- kind.offset),
-            mode: own?.mode ?? .write, proof: .waiter(found.waiter, type: "rt_mutex_waiter", member: "task"),
-            since: scene.clock.sinceLastRun(task), holder: nil)
+            mode: own?.mode ?? .write, proof: proof, since: since, holder: holder)
+    }
+
+    /// RCU's state, when the rt_mutex is one of its own: by `rcu_node.boost_mtx` a reader that was preempted inherits the
+    /// priority of the thread that waits for it. He did not take it (kernel/rcu/tree_plugin.h).
+    private func boosted(_ lock: VirtualAddress) -> VirtualAddress? {
+        guard let symbol = scene.kernel.model.symbols.symbol(covering: lock), symbol.name == "rcu_state" else {
+            return nil
+        }
+        return symbol.address
+    }
+
+    private func owner(_ lock: VirtualAddress, _ relation: Holder.Relation, _ because: String) -> Holder? {
+        let fields = LockFields(
+            kernel: scene.kernel, typeName: LockClass.rtMutex.typeName(in: scene.kernel), address: lock
+        ) { [scene] in scene.stackBases[$0] != nil }
+        guard case .task(let task) = fields.rtMutex()?.owner else { return nil }
+        return Holder(task: task, relation: relation, grade: .exact, because: because)
     }
 
     private func blocked(_ task: Task) throws -> Blocked? {

@@ -9,6 +9,6 @@ extension LockClass {
                 "rt_mutex_lock", "rt_mutex_lock_interruptible", "rt_mutex_lock_killable", "rt_mutex_lock_nested",
             ],
             tries: ["rt_mutex_trylock"], releases: ["rt_mutex_unlock"]),
-        machinery: ["rt_mutex", "__rt_mutex", "rtlock", "rwlock"],
+        machinery: ["rt_mutex", "__rt_mutex"],
         read: { fields in fields.rtMutex() ?? LockState() })
 }
