@@ -16,7 +16,7 @@ for s in "$@"; do
 	case $s in lock-spin*|lock-rwlock) more='--cpus 4';; *) more=;; esac
 	# a virtual processor's spinlocks do not queue
 	case $s in *-bare) more="$more --bare"; s=${s%-bare};; esac
-	case $kernel in *6.12) more="$more --memory 320";; esac
+	case $kernel in *6.12|*6.12-rt) more="$more --memory 320";; esac
 	# shellcheck disable=SC2086 # words on purpose
 	"$lab/run" "$s" --kernel "$kernel" --out "$out" --name "$name" $more $kept > "$out/$name.log" 2>&1
 	rc=$?

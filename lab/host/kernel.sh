@@ -1,5 +1,5 @@
 #!/bin/sh
-# usage: kernel.sh stock|stock-SERIES|micro-6.1|micro-6.12|micro-6.1-lockdep|micro-6.12-lockdep DIR [--symbols]
+# usage: kernel.sh stock|stock-rt|stock-SERIES|stock-SERIES-rt|micro-6.1|micro-6.12|micro-6.1-lockdep|micro-6.12-lockdep DIR [--symbols]
 # Prepares a kernel in DIR and leaves there:
 #   bzImage, build (where modules are built), release, packages (name and version of what it came from),
 #   modules/ (stock: Debian's own modules), and vmlinux with debug information: always for a micro kernel,
@@ -8,7 +8,7 @@
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 . "$here/common.sh"
-[ $# -ge 2 ] || die "usage: kernel.sh stock|stock-SERIES|micro-6.1|micro-6.12 DIR [--symbols]"
+[ $# -ge 2 ] || die "usage: kernel.sh stock|stock-rt|stock-SERIES|stock-SERIES-rt|micro-6.1|micro-6.12 DIR [--symbols]"
 name=$1 symbols=${3:-}
 mkdir -p "$2"
 dir=$(cd "$2" && pwd)
@@ -117,5 +117,5 @@ stock) stock '';;
 stock-*) stock "${name#stock-}";;
 micro-*-lockdep) series=${name#micro-}; micro "${series%-lockdep}" lockdep;;
 micro-*) micro "${name#micro-}";;
-*) die "no kernel $name: stock, stock-6.12, micro-6.1, micro-6.12 or one of these with -lockdep";;
+*) die "no kernel $name: stock, stock-6.12, stock-rt, stock-6.12-rt, micro-6.1, micro-6.12 or one of these with -lockdep";;
 esac

@@ -64,7 +64,7 @@ package struct LockStage: Stage {
             lockClass = named
         }
         if lockClass == nil, let type = (try? context.target.evaluate(words[0]))?.typeName {
-            lockClass = LockClass(ofType: type)
+            lockClass = LockClass(ofType: type, in: context.target)
         }
         guard let lockClass else {
             throw CommandError("lock: nobody waits for \(address), and nothing else says what it is: name its class")

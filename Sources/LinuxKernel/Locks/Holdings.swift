@@ -27,7 +27,8 @@ extension LockModel {
         }
         var found: [Holding] = []
         for acquisition in held(by: task, deep: true) {
-            guard let lockClass = LockClass(named: acquisition.group),
+            // What a null pointer leads to is no lock: the function took none that time.
+            guard acquisition.lock.rawValue >= 4096, let lockClass = LockClass(named: acquisition.group),
                 let grade = agreement(acquisition, lockClass, task)
             else { continue }
             // Readers may take one lock twice, in two functions.

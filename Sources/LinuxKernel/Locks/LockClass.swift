@@ -75,14 +75,21 @@ package struct LockClass: Sendable {
     }
 
     /// The kind of a variable's type, as C spells it; nil when it is none.
-    init?(ofType type: String) {
+    init?(ofType type: String, in model: Target) {
+        // With PREEMPT_RT these two are made of an rt_mutex.
+        let spinlock = model.offset(of: "lock.owner", in: "spinlock") == nil ? LockClass.spinlock : .rtSpinlock
+        let rwlock = model.offset(of: "rtmutex.owner", in: "rwbase_rt") == nil ? LockClass.rwlock : .rtRWLock
         let others: [String: LockClass] = [
-            "spinlock_t": .spinlock, "raw_spinlock_t": .spinlock, "struct spinlock": .spinlock, "rwlock_t": .rwlock,
+            "spinlock_t": spinlock, "raw_spinlock_t": .spinlock, "struct spinlock": spinlock, "rwlock_t": rwlock,
             "seqcount_t": .seqcount, "struct rt_mutex": .rtMutex,
         ]
+        if let own = others[type] {
+            self = own
+            return
+        }
         let known = Self.all.first { $0.nature == .lock && $0.typeName.map { "struct \($0)" == type } ?? false }
-        guard let lockClass = known ?? others[type] else { return nil }
-        self = lockClass
+        guard let known else { return nil }
+        self = known
     }
 
     /// The kind that is called so; nil when there is none.
@@ -124,16 +131,34 @@ struct LockState: Sendable {
 
 /// Reads the members of one lock.
 struct LockFields {
-    let kernel: LinuxKernel
+    let model: Target
+    /// For what is told by each CPU; nil where there is a memory alone.
+    let kernel: LinuxKernel?
     let typeName: String?
     let address: VirtualAddress
     let isTask: (VirtualAddress) -> Bool
+
+    init(kernel: LinuxKernel, typeName: String?, address: VirtualAddress, isTask: @escaping (VirtualAddress) -> Bool) {
+        model = kernel.model
+        self.kernel = kernel
+        self.typeName = typeName
+        self.address = address
+        self.isTask = isTask
+    }
+
+    init(model: Target, typeName: String?, address: VirtualAddress, isTask: @escaping (VirtualAddress) -> Bool) {
+        self.model = model
+        kernel = nil
+        self.typeName = typeName
+        self.address = address
+        self.isTask = isTask
+    }
 
     /// A member by its path as a number, nil when it cannot be read or the type has none of that name.
     func word(_ path: String...) -> UInt64? { value(path) }
 
     func value(_ path: [String]) -> UInt64? {
-        guard let typeName, var value = try? kernel.model.object(.structure, typeName, at: address) else { return nil }
+        guard let typeName, var value = try? model.object(.structure, typeName, at: address) else { return nil }
         for member in path {
             guard let inner = try? value.member(member) else { return nil }
             value = inner

@@ -127,6 +127,9 @@ package final class LockModel {
     /// Follows which functions take mutexes, of any kind, and keep them.
     private(set) lazy var takenSearch = TakenSearch(kernel, [.mutex, .wwMutex, .rtMutex])
 
+    /// The same with the spinlocks of PREEMPT_RT, which sleep: more functions take those.
+    private(set) lazy var takenSpinSearch = TakenSearch(kernel, [.mutex, .wwMutex, .rtMutex, .rtSpinlock])
+
     /// The locks that the functions on a task's stack took and did not release.
     package func held(by task: Task, deep: Bool = false) -> [Acquisition] {
         if let known = deep ? deepAcquisitions[task.address] : acquisitions[task.address] { return known }

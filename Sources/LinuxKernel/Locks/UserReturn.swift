@@ -26,7 +26,7 @@ struct UserReturnSearch {
     private let kernel: LinuxKernel
 
     /// Those that only their owner gives back.
-    private static let owned: Set<LockClass> = [.mutex, .wwMutex, .rtMutex]
+    private static let owned: Set<LockClass> = [.mutex, .wwMutex, .rtMutex, .rtSpinlock]
     /// The ends of stacks of tasks that lost the CPU on their way to user mode (kernel/entry/common.c; before 5.8
     /// arch/x86/entry/common.c): nothing there takes a lock and keeps it.
     private static let ways: Set<String> = [
@@ -58,7 +58,8 @@ struct UserReturnSearch {
         if names.allSatisfy({ Self.ways.contains($0) || Self.isEntry($0) }) {
             return .returned(because: "it lost the CPU on its way to user mode", function: "schedule")
         }
-        if let doubt = doubts(stack, names, task).first { return .conceivable(doubt: doubt) }
+        let search = steps.contains { $0.wait.lockClass == .rtSpinlock } ? model.takenSpinSearch : model.takenSearch
+        if let doubt = doubts(stack, names, task, search).first { return .conceivable(doubt: doubt) }
         let function = outermost ?? "schedule"
         return .returned(
             because: "it is in \(function) now, where no function took a lock of this kind and kept it",
@@ -81,15 +82,14 @@ struct UserReturnSearch {
     }
 
     /// Why it cannot be excluded that the lock was taken by what the stack shows the end of.
-    private func doubts(_ stack: TaskStack, _ names: [String], _ task: Task) -> [String] {
+    private func doubts(_ stack: TaskStack, _ names: [String], _ task: Task, _ search: TakenSearch) -> [String] {
         var words: [UInt64: UInt64] = [:]
         for offset in kernel.currentTaskOffsets { words[offset] = stack.task.address.rawValue }
         let recovered = kernel.recovery.stack(stack.stack, perCPU: words)
-        let search = model.takenSearch
         // What a call is known to have taken is known to be another lock: this one would have been found.
         let explained = Set(model.held(by: task).map(\.call))
         var doubts: [String] = []
-        let waiting = LockClass.mutex.machinery + LockClass.rtMutex.machinery
+        let waiting = [LockClass.mutex, .rtMutex, .rtSpinlock].flatMap(\.machinery)
         if let name = names.first(where: { name in waiting.contains { name.hasPrefix($0) } }) {
             return ["it stands in \(name)"]
         }

@@ -126,7 +126,10 @@ struct IOWaitSearch {
 
     private static func isLock(_ frame: ListedFrame) -> Bool {
         guard let name = frame.symbol else { return false }
-        return ["__mutex_lock", "mutex_lock_io", "rwsem_down", "__down_common"].contains { name.hasPrefix($0) }
+        return [
+            "__mutex_lock", "mutex_lock_io", "rwsem_down", "__down_common", "__rt_mutex_slowlock", "rt_mutex_slowlock",
+            "rtlock_slowlock", "rwbase_", "__rwbase_",
+        ].contains { name.hasPrefix($0) }
     }
 
     /// How functions begin that only wait.

@@ -11,7 +11,7 @@ extension LockClass {
         "file lock", type: "file_lock", .user,
         machinery: ["locks_lock_inode_wait", "flock_lock_inode_wait", "posix_lock_inode_wait", "locks_lock_file_wait"],
         read: { fields in
-            let members = FileLockMembers(fields.kernel.model)
+            let members = FileLockMembers(fields.model)
             guard let type = fields.value(members.path("type")) else { return LockState() }
             // F_WRLCK is 1 (include/uapi/asm-generic/fcntl.h).
             let name = members.path("type").joined(separator: ".")

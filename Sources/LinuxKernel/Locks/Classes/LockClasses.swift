@@ -7,6 +7,8 @@ extension LockClass {
         .rwsem,
         .semaphore,
         .rtMutex,
+        .rtSpinlock,
+        .rtRWLock,
         .spinlock,
         .rwlock,
         .seqcount,

@@ -10,8 +10,11 @@ extension LockClass {
                 "_mutex_lock_nest_lock", "ww_mutex_lock", "ww_mutex_lock_interruptible",
             ],
             tries: ["mutex_trylock", "ww_mutex_trylock"], releases: ["mutex_unlock", "ww_mutex_unlock"]),
-        machinery: ["__mutex_lock", "mutex_lock", "__ww_mutex_lock", "ww_mutex_lock"],
-        read: { fields in fields.word("owner", "counter").map { fields.mutex($0, "owner.counter") } ?? LockState() },
+        machinery: ["__mutex_lock", "mutex_lock", "__ww_mutex_lock", "__ww_rt_mutex_lock", "ww_mutex_lock"],
+        read: { fields in
+            fields.word("owner", "counter").map { fields.mutex($0, "owner.counter") } ?? fields.rtMutex("rtmutex")
+                ?? LockState()
+        },
         recognise: { site in
             guard
                 let lock = site.sleepingLock(

@@ -24,7 +24,7 @@ extension LockClass {
         read: { fields in
             guard let block = fields.word("block", "counter") else { return LockState() }
             var state = LockState(owner: .unknown, word: ("block.counter", block), text: "")
-            if let frozen = FileSystemLock(fields.kernel.model, fields.address), frozen.isFrozen {
+            if let frozen = FileSystemLock(fields.model, fields.address), frozen.isFrozen {
                 state.owner = .free
                 state.text = "held by no task: \(frozen.text)"
                 return state
@@ -52,13 +52,13 @@ extension LockClass {
 
     /// The sum of the CPUs' counters, each of which may be negative.
     private static func readers(_ fields: LockFields) -> Int64? {
-        let model = fields.kernel.model
-        guard
+        let model = fields.model
+        guard let kernel = fields.kernel,
             let counter = try? model.object(.structure, "percpu_rw_semaphore", at: fields.address)["read_count"]
                 .pointee()
         else { return nil }
         var sum: Int32 = 0
-        for cpu in fields.kernel.cpus.possible {
+        for cpu in kernel.cpus.possible {
             guard let value = try? model.perCPUCopy(of: counter, cpu: cpu).unsigned() else { return nil }
             sum &+= Int32(truncatingIfNeeded: value)
         }

@@ -9,13 +9,6 @@ extension LockClass {
                 "rt_mutex_lock", "rt_mutex_lock_interruptible", "rt_mutex_lock_killable", "rt_mutex_lock_nested",
             ],
             tries: ["rt_mutex_trylock"], releases: ["rt_mutex_unlock"]),
-        machinery: ["rt_mutex", "__rt_mutex", "rtlock", "rwlock"],
-        read: { fields in
-            guard let value = fields.word("owner") else { return LockState() }
-            // RT_MUTEX_HAS_WAITERS is 1.
-            let task = value & ~1
-            return LockState(
-                owner: task == 0 ? .free : fields.owner(task), word: ("owner", value),
-                text: task == 0 ? "free" : "held")
-        })
+        machinery: ["rt_mutex", "__rt_mutex"],
+        read: { fields in fields.rtMutex() ?? LockState() })
 }

@@ -17,10 +17,10 @@ extension LockClass {
                 LockHelper(name: "lock_mm_and_find_vma", type: "mm_struct", member: "mmap_lock", isShared: true)
             ],
             releases: ["up_write", "up_read", "up_read_non_owner"]),
-        machinery: ["rwsem_down", "down_read", "down_write", "__down_read", "__down_write"],
+        machinery: ["rwsem_down", "down_read", "down_write", "__down_read", "__down_write", "rwbase_", "__rwbase_"],
         read: { fields in
             guard let count = fields.word("count", "counter"), let holder = fields.word("owner", "counter") else {
-                return LockState()
+                return fields.rwBase("rwbase") ?? LockState()
             }
             // RWSEM_WRITER_LOCKED is 1, readers count from bit 8 to 62.
             let readers = (count & 0x7fff_ffff_ffff_ffff) >> 8

@@ -12,7 +12,8 @@ extension LockClass {
             releases: ["__srcu_read_unlock", "__srcu_read_unlock_nmisafe"]),
         machinery: ["__synchronize_srcu", "synchronize_srcu"],
         read: { fields in
-            guard let readers = SRCUReaders(fields.kernel.model, cpus: fields.kernel.cpus.possible, fields.address)
+            guard let kernel = fields.kernel,
+                let readers = SRCUReaders(fields.model, cpus: kernel.cpus.possible, fields.address)
             else { return LockState() }
             return LockState(
                 owner: readers.waitedFor > 0 ? .readers(readers.waitedFor) : .free,

@@ -35,7 +35,7 @@ extension LockClass {
             var state = LockState(
                 owner: value & 0xff == 0 ? .free : .somebody, word: ("raw_lock.val.counter", value),
                 text: value == 0 ? "free" : value & 0xff == 0 ? "about to be taken by the next in its queue" : "held")
-            let queue = SpinQueue.cpus(value, fields.kernel)
+            let queue = fields.kernel.map { SpinQueue.cpus(value, $0) } ?? []
             if value & 0x100 != 0 { state.text += "; one CPU is next" }
             if !queue.isEmpty {
                 state.text += "; in its queue, the next first: " + queue.map { "CPU \($0)" }.joined(separator: ", ")

@@ -9,7 +9,8 @@ extension LockClass {
     package static let wwMutex = LockClass(
         "ww_mutex", type: "ww_mutex", .lock,
         read: { fields in
-            fields.word("base", "owner", "counter").map { fields.mutex($0, "base.owner.counter") } ?? LockState()
+            fields.word("base", "owner", "counter").map { fields.mutex($0, "base.owner.counter") }
+                ?? fields.rtMutex("base", "rtmutex") ?? LockState()
         },
         recognise: { site in
             guard
