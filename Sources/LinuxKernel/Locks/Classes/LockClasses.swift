@@ -10,6 +10,8 @@ extension LockClass {
         .spinlock,
         .rwlock,
         .seqcount,
+        .bitSpinlock,
+        .cpuCall,
         .percpuRWSem,
         .task,
         .srcu,
