@@ -17,6 +17,8 @@ package struct CallEffect: Sendable, Equatable {
         case releases
         /// Tells those who wait for it that they may go on.
         case signals
+        /// Takes it, or gives back what was taken.
+        case toggles
     }
     /// How a function that may fail to take says by its result that it did not.
     package enum Result: Sendable, Equatable {
@@ -35,10 +37,12 @@ package struct CallEffect: Sendable, Equatable {
     /// Added to the argument, modulo 2^64, this is the object's address: of a function that is given a member, minus the
     /// member's offset.
     package let addend: UInt64
+    /// The object, of a function that is given none because there is only one; nil when the argument tells it.
+    package let object: UInt64?
 
     package init(
         _ action: Action, group: String, isShared: Bool = false, argument: Int = 0, addend: UInt64 = 0,
-        result: Result = .none
+        object: UInt64? = nil, result: Result = .none
     ) {
         self.action = action
         self.result = result
@@ -46,12 +50,14 @@ package struct CallEffect: Sendable, Equatable {
         self.isShared = isShared
         self.argument = argument
         self.addend = addend
+        self.object = object
     }
 
     /// The same of a function with another kind of result.
     package func with(_ result: Result) -> CallEffect {
         CallEffect(
-            action, group: group, isShared: isShared, argument: argument, addend: addend, result: result)
+            action, group: group, isShared: isShared, argument: argument, addend: addend, object: object,
+            result: result)
     }
 
     /// Whether the effect gives back what others take, and not the other way round.
@@ -70,6 +76,8 @@ package enum InlineEffect: Sendable, Hashable {
     case adds(Int32)
     /// Sets a bit of the word at the object's address and tells what it was: `test_and_set_bit_lock`.
     case setsBit
+    /// Clears one bit of the word at the object's address: `clear_bit_unlock`.
+    case clearsBit
     /// Adds this to four bytes of this CPU's area, to which a pointer at the object's address leads: `this_cpu_inc`.
     case addsPerCPU(Int32)
 }
@@ -77,8 +85,10 @@ package enum InlineEffect: Sendable, Hashable {
 /// The functions that matter to one analysis of one kernel. Safe to share between threads.
 package final class CallEffects: Sendable {
     let effects: [VirtualAddress: [CallEffect]]
-    /// What instructions do to objects. They count in functions that also call one of their group.
+    /// What instructions do to objects. They count in functions that also call one of their group, unless they stand alone.
     let inline: [InlineEffect: [CallEffect]]
+    /// What instructions do counts in any function: of what is taken and given back without calls.
+    let standsAlone: Bool
     private let state = Mutex(State())
 
     private struct State {
@@ -119,10 +129,12 @@ package final class CallEffects: Sendable {
 
     /// `effects`: by the functions' entries; what one function does, in the order in which it does it.
     package init(
-        _ effects: [VirtualAddress: [CallEffect]], inline: [InlineEffect: [CallEffect]] = [:]
+        _ effects: [VirtualAddress: [CallEffect]], inline: [InlineEffect: [CallEffect]] = [:],
+        standsAlone: Bool = false
     ) {
         self.effects = effects
         self.inline = inline
+        self.standsAlone = standsAlone
     }
 
     /// What was found out about one place, made when it is asked for first; nil when nothing happens there.
@@ -210,7 +222,7 @@ struct HelperEffect: Sendable, Equatable {
     ) -> [HelperEffect] {
         var places: [(instruction: Int, effect: CallEffect)] = []
         for (index, target) in code.callsAndExits {
-            for effect in table.effects[target] ?? [] { places.append((index, effect)) }
+            for effect in table.effects[target] ?? [] where effect.object == nil { places.append((index, effect)) }
         }
         guard !places.isEmpty, places.count <= mostPlaces else { return [] }
         var found: [(instruction: Int, helper: HelperEffect)] = []

@@ -65,7 +65,7 @@ struct CallFlow {
             throughout ? FunctionFlow.reachable(code, from: first) : FunctionFlow.reachable(code, from: first, to: goal)
         guard relevant.contains(goal), relevant.contains(first) else { return nil }
         let interest = Interest(code, relevant, throughout: throughout, followingCalls, table, cache)
-        guard !interest.calls.isEmpty else { return nil }
+        guard !interest.calls.isEmpty || !interest.inline.isEmpty else { return nil }
         guard var (entries, transfer) = FunctionFlow.states(code, from: first, order, relevant, layout) else {
             return nil
         }
@@ -81,7 +81,7 @@ struct CallFlow {
                 }
                 if let wanted = interest.calls[index] {
                     for one in wanted {
-                        notes.append(one.noted(index, code, state))
+                        notes.append(one.noted(index, code, state, &transfer.table))
                     }
                 } else if !interest.inline.isEmpty,
                     let (address, change) = transfer.change(code.instructions[index], code.operations[index], state)
@@ -182,10 +182,11 @@ private struct Interest {
         let addend: UInt64
         let isCertain: Bool
 
-        func noted(_ index: Int, _ code: FunctionCode, _ state: FlowState) -> NotedCall {
+        func noted(_ index: Int, _ code: FunctionCode, _ state: FlowState, _ terms: inout TermTable) -> NotedCall {
             NotedCall(
                 instruction: index, address: code.instructions[index].address, effect: effect,
-                term: state.registers[Int(register.rawValue)], addend: addend, isCertain: isCertain, isInline: false)
+                term: effect.object.map { terms.constant($0) } ?? state.registers[Int(register.rawValue)],
+                addend: addend, isCertain: isCertain, isInline: false)
         }
     }
     private(set) var calls: [Int: [Argument]] = [:]
@@ -217,11 +218,36 @@ private struct Interest {
             let found = Self.arguments(target, followsCalls, table, cache)
             if !found.isEmpty { calls[index] = found }
         }
+        if table.standsAlone {
+            if Self.changes(code, relevant, table) { inline = table.inline }
+            return
+        }
         if !throughout, !calls.values.joined().contains(where: { !$0.effect.isRelease }) { calls = [:] }
         let groups = Set(calls.values.joined().map(\.effect.group))
         for (change, effects) in table.inline {
             let shared = effects.filter { groups.contains($0.group) }
             if !shared.isEmpty { inline[change] = shared }
+        }
+    }
+
+    /// Whether any instruction there may take something, before anything is followed.
+    private static func changes(_ code: FunctionCode, _ relevant: Set<Int>, _ table: CallEffects) -> Bool {
+        let names = Set(
+            table.inline.filter { $0.value.contains { !$0.isRelease } }.keys.flatMap { change -> [String] in
+                switch change {
+                case .setsBit: ["bts"]
+                case .adds: ["inc", "dec", "add", "sub", "xadd"]
+                case .storesZero, .clearsBit, .addsPerCPU: []
+                }
+            })
+        return relevant.contains { block in
+            code.blocks[block].instructions.contains { index in
+                let instruction = code.instructions[index]
+                guard names.contains(instruction.opcode.name), let first = instruction.operands.first,
+                    case .memory = first.value
+                else { return false }
+                return first.access.contains(.write)
+            }
         }
     }
 

@@ -117,19 +117,30 @@ struct FlowTransfer {
         }
         let change: InlineEffect
         if operation == .move, operands.count == 2, first.size == 1 || first.size == 4 {
-            guard case .constant(let value) = table[read(operands[1], instruction, state)],
-                value & Known.mask(Int(first.size)) == 0
+            guard let value = constant(operands[1], instruction, state), value & Known.mask(Int(first.size)) == 0
             else { return nil }
             change = .storesZero
         } else if instruction.opcode.name == "bts", operands.count == 2 {
-            guard case .constant(let bit) = table[read(operands[1], instruction, state)], bit < 64 else { return nil }
+            guard let bit = constant(operands[1], instruction, state), bit < 64 else { return nil }
             change = .setsBit
+        } else if Self.clearsOneBit(instruction, operation) {
+            change = .clearsBit
         } else if first.size == 4, let added = added(instruction, operation, state) {
             change = .adds(added)
         } else {
             return nil
         }
         return address(memory, state).map { ($0, change) }
+    }
+
+    /// `btr`, or `and` of a constant that has one bit less than the operand.
+    private static func clearsOneBit(_ instruction: Instruction, _ operation: Operation) -> Bool {
+        if instruction.opcode.name == "btr" { return true }
+        guard operation == .and, instruction.operands.count == 2,
+            case .immediate(let kept) = instruction.operands[1].value
+        else { return false }
+        let mask = Known.mask(Int(instruction.operands[0].size))
+        return (~UInt64(bitPattern: kept) & mask).nonzeroBitCount == 1
     }
 
     /// What an instruction adds to four bytes; nil when that is not known.
@@ -143,11 +154,16 @@ struct FlowTransfer {
         case .add, .subtract: break
         default: guard instruction.opcode.name == "xadd" else { return nil }
         }
-        guard operands.count == 2, case .constant(let value) = table[read(operands[1], instruction, state)] else {
-            return nil
-        }
+        guard operands.count == 2, let value = constant(operands[1], instruction, state) else { return nil }
         let number = Int32(truncatingIfNeeded: value)
         return operation == .subtract ? 0 &- number : number
+    }
+
+    /// The operand's value where it is the same on every way. Read first, then looked up: reading may make the term.
+    private mutating func constant(_ operand: Operand, _ instruction: Instruction, _ state: FlowState) -> UInt64? {
+        let term = read(operand, instruction, state)
+        guard case .constant(let value) = table[term] else { return nil }
+        return value
     }
 
     // MARK: Values

@@ -179,6 +179,13 @@ final class HeldPlan: Sendable {
                 if state.entries[object] == nil {
                     state.entries[object] = HeldState.Entry(isCertain: false, calls: [number])
                 }
+            case .toggles where object >= 0:
+                guard let entry = state.entries[object] else {
+                    state.entries[object] = HeldState.Entry(isCertain: true, calls: [number])
+                    break
+                }
+                state.entries[object] =
+                    entry.isCertain ? nil : HeldState.Entry(isCertain: false, calls: entry.calls.union([number]))
             case .releases where object >= 0, .signals where object >= 0:
                 if call.isCertain { state.entries[object] = nil } else { state.entries[object]?.isCertain = false }
             case .releases where !call.isInline:

@@ -21,6 +21,14 @@ package struct PolledWord: Sendable, Equatable {
     /// Code behind the loop uses the value that ended it, or reads the word again and compares it: what a reader does that
     /// wants to know whether what it read in between is of one time. Who only waits for an answer drops the value.
     package let isUsedLater: Bool
+    /// Behind the loop a bit of that word is set and its old value asked for, as who wants a lock does that is a bit: where
+    /// the word begins that the instruction names, and the bit.
+    package let claim: (word: VirtualAddress, bit: Int)?
+
+    package static func == (a: PolledWord, b: PolledWord) -> Bool {
+        a.address == b.address && a.size == b.size && a.loop == b.loop && a.mask == b.mask
+            && a.isUsedLater == b.isUsedLater && a.claim?.word == b.claim?.word && a.claim?.bit == b.claim?.bit
+    }
 }
 
 extension StackRecovery {
@@ -37,19 +45,25 @@ extension StackRecovery {
             guard part.width == 8, !loop.written.contains(part.number) else { return nil }
             return known[part.number].flatMap { $0.width == 8 ? $0.value : nil }
         }
-        let place: VirtualAddress
-        if let absolute = loop.word.absolute {
-            place = absolute
-        } else {
-            guard loop.word.base != nil || loop.word.index != nil, let base = value(loop.word.base),
-                let scaled = value(loop.word.index)
+        func place(_ word: MemoryOperand) -> VirtualAddress? {
+            if let absolute = word.absolute { return absolute }
+            guard word.base != nil || word.index != nil, let base = value(word.base), let scaled = value(word.index)
             else { return nil }
-            place = VirtualAddress(
-                base &+ scaled &* UInt64(loop.word.scale) &+ UInt64(bitPattern: loop.word.displacement))
+            return VirtualAddress(base &+ scaled &* UInt64(word.scale) &+ UInt64(bitPattern: word.displacement))
+        }
+        guard let address = place(loop.word) else { return nil }
+        let mask = loop.mask(code)
+        var claim: (word: VirtualAddress, bit: Int)?
+        if let found = loop.claim(code), let word = place(found.word) {
+            // The same bit as that for which the loop waits.
+            let within = Int64(found.bit) &- 8 &* Int64(bitPattern: address.rawValue &- word.rawValue)
+            if within >= 0, within < Int64(loop.size &* 8), mask.map({ $0 == 1 << UInt64(within) }) ?? true {
+                claim = (word, found.bit)
+            }
         }
         return PolledWord(
-            address: place, size: loop.size, loop: loop.instructions.map { code.instructions[$0].address },
-            mask: loop.mask(code), isUsedLater: loop.isKept(code) || loop.isComparedLater(code))
+            address: address, size: loop.size, loop: loop.instructions.map { code.instructions[$0].address },
+            mask: mask, isUsedLater: loop.isKept(code) || loop.isComparedLater(code), claim: claim)
     }
 }
 
@@ -150,9 +164,40 @@ private struct SpinLoop {
         }
     }
 
+    /// The instruction behind the loop that sets a bit and tells what it was, where nothing is called before and what its
+    /// address is made of is as it was in the loop.
+    func claim(_ code: FunctionCode) -> (word: MemoryOperand, bit: Int)? {
+        var waiting = Set(blocks.flatMap { code.blocks[$0].successors }).subtracting(blocks).map { ($0, RegisterSet()) }
+        var seen: Set<Int> = []
+        while let (block, before) = waiting.popLast(), seen.count < Self.mostBlocks {
+            guard seen.insert(block).inserted else { continue }
+            var changed = before
+            var goesOn = code.blocks[block].instructions.count <= Self.mostInstructions
+            for index in code.blocks[block].instructions.prefix(Self.mostInstructions) {
+                let instruction = code.instructions[index]
+                if instruction.opcode.name == "bts", instruction.operands.count == 2,
+                    case .memory(let word) = instruction.operands[0].value, word.segment == nil,
+                    case .immediate(let bit) = instruction.operands[1].value, bit >= 0, bit < 64,
+                    [word.base, word.index].allSatisfy({ part in part.map { !changed.contains($0.number) } ?? true })
+                {
+                    return (Self.plain(word), Int(bit))
+                }
+                if case .call = instruction.flow { goesOn = false }
+                changed.formUnion(instruction.writtenRegisters)
+            }
+            if goesOn { waiting += code.blocks[block].successors.map { ($0, changed) } }
+        }
+        return nil
+    }
+
     func mask(_ code: FunctionCode) -> UInt64? {
         for index in instructions {
             let instruction = code.instructions[index]
+            if instruction.opcode.name == "bt", instruction.operands.count == 2,
+                case .immediate(let bit) = instruction.operands[1].value, bit >= 0, bit < 64
+            {
+                return 1 << UInt64(bit)
+            }
             guard instruction.opcode.name == "test" || instruction.opcode.name == "and" else { continue }
             for operand in instruction.operands {
                 if case .immediate(let bits) = operand.value { return UInt64(bitPattern: bits) }

@@ -274,6 +274,62 @@ struct HeldCallsTests {
     }
 }
 
+/// What is taken and given back without calls, and what there is only one of.
+struct HeldAloneTests {
+    private func holds(_ pieces: [Piece], _ table: CallEffects) -> [Seen] {
+        stack(pieces).held(inFrame: 0, table).map { Seen($0.object.rawValue, $0.isCertain) }
+    }
+
+    private let bits = CallEffects(
+        [:],
+        inline: [
+            .setsBit: [CallEffect(.takes, group: "bit")], .clearsBit: [CallEffect(.releases, group: "bit")],
+        ], standsAlone: true)
+    private let counter = CallEffects(
+        [:], inline: [.adds(1): [CallEffect(.toggles, group: "counter")]], standsAlone: true)
+
+    // lock btsq $3,(%rbx)
+    private let set: Piece = .bytes([0xf0, 0x48, 0x0f, 0xba, 0x2b, 0x03])
+
+    @Test("a bit that an instruction sets is held until one clears it, in a function that calls nothing") func bit() {
+        #expect(holds([saveRBX, set, .here, restore], bits) == [Seen(0x4000, true)])
+        // lock andb $0xf7,(%rbx); lock btrq $3,(%rbx)
+        for bytes in [[0xf0, 0x80, 0x23, 0xf7], [0xf0, 0x48, 0x0f, 0xba, 0x33, 0x03]] as [[UInt8]] {
+            #expect(holds([saveRBX, set, .bytes(bytes), .here, restore], bits).isEmpty)
+        }
+        // andb $0xf3,(%rbx) clears two: a number of flags
+        #expect(
+            holds([saveRBX, set, .bytes([0x80, 0x23, 0xf3]), .here, restore], bits) == [Seen(0x4000, true)])
+        #expect(holds([saveRBX, .here, set, restore], bits).isEmpty)
+    }
+
+    @Test("a bit that is set on one way alone is not certain") func someBit() {
+        #expect(holds([saveRBX, test, .skip(0x74, 6), set, .here, restore], bits) == [Seen(0x4000, false)])
+    }
+
+    @Test("a counter that is raised twice is as it was") func toggles() {
+        // addl $1,(%rbx); incl (%rbx)
+        let add: Piece = .bytes([0x83, 0x03, 0x01])
+        let increment: Piece = .bytes([0xff, 0x03])
+        #expect(holds([saveRBX, add, .here, restore], counter) == [Seen(0x4000, true)])
+        #expect(holds([saveRBX, add, .here, increment, restore], counter) == [Seen(0x4000, true)])
+        #expect(holds([saveRBX, add, increment, .here, restore], counter).isEmpty)
+        #expect(holds([saveRBX, add, increment, add, .here, restore], counter) == [Seen(0x4000, true)])
+        #expect(
+            holds([saveRBX, add, test, .skip(0x74, 2), increment, .here, restore], counter) == [Seen(0x4000, false)])
+    }
+
+    @Test("who calls what takes the only one there is holds that one, whatever he passes") func only() {
+        let table = CallEffects([
+            VirtualAddress(take): [CallEffect(.takes, group: "section", isShared: true, object: 0x7000)],
+            VirtualAddress(release): [CallEffect(.releases, group: "section", object: 0x7000)],
+        ])
+        #expect(holds([saveRBX, .call(take), .here, restore], table) == [Seen(0x7000, true)])
+        #expect(holds([saveRBX, .call(take), .call(release), .here, restore], table).isEmpty)
+        #expect(holds([saveRBX, .call(take), .here, .call(release), restore], table) == [Seen(0x7000, true)])
+    }
+}
+
 struct CallsAheadTests {
     @Test("a call behind the place is ahead; one before it and the one under way are not") func simple() {
         #expect(stack([saveRBX, .here, passRBX, .call(complete), restore]).willDo() == [Seen(0x4000, true)])

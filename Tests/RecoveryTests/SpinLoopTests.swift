@@ -83,6 +83,32 @@ struct SpinLoopTests {
         #expect(!word.isUsedLater)
     }
 
+    /// `bit_spin_lock(3, rbx)` without the counting: the bit that the loop looks at is `mask`, the one that is set `bit`.
+    private func bitLock(mask: UInt8, bit: UInt8) -> [UInt8] {
+        [0xf0, 0x48, 0x0f, 0xba, 0x2b, bit]  // 0 lock btsq $bit,(%rbx)
+            + [0x73, 0x0b]  // 6 jae 13
+            + [0xf3, 0x90]  // 8 pause
+            + [0x48, 0x8b, 0x03]  // a mov (%rbx),%rax
+            + [0xa8, mask]  // d test $mask,%al
+            + [0x75, 0xf7]  // f jne 8
+            + [0xeb, 0xed]  // 11 jmp 0
+            + [0xc3]  // 13 ret
+    }
+
+    @Test("Who waits for a bit to be clear and then sets it wants a lock that is that bit")
+    func bitSpinlock() throws {
+        let word = try #require(polled(bitLock(mask: 8, bit: 3), at: 0xa, registers: [rbx: 0x6000]))
+        #expect(word.address == VirtualAddress(0x6000))
+        #expect(word.claim?.word == VirtualAddress(0x6000))
+        #expect(word.claim?.bit == 3)
+    }
+
+    @Test("Who waits for one bit and sets another wants none")
+    func otherBit() throws {
+        #expect(try #require(polled(bitLock(mask: 1, bit: 3), at: 0xa, registers: [rbx: 0x6000])).claim == nil)
+        #expect(try #require(polled(reader, at: 4, registers: [rdi: 0x5000])).claim == nil)
+    }
+
     @Test("A loop that calls, writes, reads two words or does not pause waits for no word")
     func otherLoops() {
         // pause; call; mov (%rbx),%eax; test; jne

@@ -9,11 +9,13 @@ kernel=$1 suffix=$2 out=$3; shift 3
 [ $# -gt 0 ] || set -- abba-kaslr ring3 self holder-left holder-waits readers completion flush abspin kq-rcustall \
 	lock-mutex lock-rwsem lock-readers lock-sem fair-all lock-spin lock-spin-bare fair-spin fair-spin-bare kq-mutex kq-spin kq-atomic holder-gone holder-user mixed-done mixed-srcu \
 	lock-percpu lock-rt lock-ww lock-bit lock-folio waiters mixed-wake mixed-stop mixed-ordered mixed-seq lock-rwlock disk mmap dirs frozen \
-	futexes-pi futexes flocks fair-mutex fair-rwsem fair-readers
+	futexes-pi futexes flocks fair-mutex fair-rwsem fair-readers \
+	stall-rcu stall-barrier stall-rcudone stall-expedited stall-rculoop stall-tasks stall-park stall-inactive stall-inactive2 stall-flushall stall-drain \
+	stall-cancel stall-csd stall-bitspin stall-bucket stall-writer stall-spinner stall-semspinner stall-swait stall-bitwait stall-varwait fair-stalls fair-calls
 for s in "$@"; do
 	case $s in fair-*|waiters|plain*) name=innocent-$s-$suffix;; *) name=hang-${s%-kaslr}-$suffix;; esac
 	[ ! -e "$out/$name.truth.json" ] || continue
-	case $s in lock-spin*|lock-rwlock) more='--cpus 4';; *) more=;; esac
+	case $s in lock-spin*|lock-rwlock|stall-csd|stall-bitspin|stall-bucket|stall-spinner|stall-semspinner|fair-calls) more='--cpus 4';; *) more=;; esac
 	# a virtual processor's spinlocks do not queue
 	case $s in *-bare) more="$more --bare"; s=${s%-bare};; esac
 	case $kernel in *6.12|*6.12-rt) more="$more --memory 320";; esac

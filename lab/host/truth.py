@@ -15,12 +15,16 @@ log = open(a.base + ".console.log", errors="replace").read()
 lines = [l.rstrip("\r") for l in log.split("\n")]
 
 
-INNOCENT = ("plain", "plain-panic", "fair-all", "fair-spin", "fair-mutex", "fair-rwsem", "fair-readers", "waiters", "load")
+INNOCENT = ("plain", "plain-panic", "fair-all", "fair-spin", "fair-mutex", "fair-rwsem", "fair-readers", "fair-stalls", "fair-calls", "waiters", "load")
 
 
 # where a thing that nobody holds is waited for, the task that was to end the wait: type waited for, function that task is stuck in
 OBLIGED = {"mixed-done": ("completion", "done_completer"), "mixed-wake": ("wait queue", "wake_setter"), "mixed-stop": ("task", "stop_thread"),
-           "mixed-ordered": ("work", "first_fn"), "flush": ("work", "shelf_work_fn")}
+           "mixed-ordered": ("work", "first_fn"), "flush": ("work", "shelf_work_fn"), "stall-park": ("task", "park_thread"),
+           "stall-inactive": ("work", "locked_fn"), "stall-inactive2": ("work", "locked_fn"), "stall-cancel": ("work", "locked_fn"),
+           "stall-flushall": ("workqueue", "locked_fn"), "stall-drain": ("workqueue", "locked_fn"), "stall-csd": ("cpu call", "cpu_deaf"),
+           "stall-swait": ("swait queue", "swait_teller"), "stall-bitwait": ("bit wait", "bit_teller"),
+           "stall-varwait": ("bit wait", "var_teller"), "stall-rcudone": ("completion", "rcu_reader")}
 
 
 def first(pattern):

@@ -30,6 +30,8 @@ protocol LinuxArchitecture: Sendable {
     func pageTable(root: PhysicalAddress, like ground: Ground, memory: any PhysicalMemory) -> any PageTable
     /// The registers of a task that was switched out, and whether it has ever run.
     func switchedOut(_ task: Task) throws -> (registers: Registers, hasRun: Bool)
+    /// Whether a CPU with these registers lets no interrupt in; nil when they do not tell.
+    func hasInterruptsOff(_ registers: Registers) -> Bool?
     /// The direct map's base, and other regions by name, for `whatis` and `search`.
     func regions(_ target: Target) -> [MemoryRegion]
     /// The stacks that belong to CPUs and not to tasks.

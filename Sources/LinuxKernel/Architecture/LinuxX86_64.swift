@@ -23,6 +23,9 @@ struct LinuxX86_64: LinuxArchitecture {
             encryptionMask: model?.encryptionMask ?? 0)
     }
 
+    /// Bit 9 of the flags lets interrupts in (Intel SDM volume 1, 3.4.3.3).
+    func hasInterruptsOff(_ registers: Registers) -> Bool? { registers[X86_64.rflags].map { $0 & 0x200 == 0 } }
+
     /// `struct inactive_task_frame` (arch/x86/include/asm/switch_to.h) lies where `thread.sp` points:
     /// r15 r14 r13 r12 bx bp ret_addr.
     func switchedOut(_ task: Task) throws -> (registers: Registers, hasRun: Bool) {

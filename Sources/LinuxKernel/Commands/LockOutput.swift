@@ -15,7 +15,7 @@ struct LockOutput {
 
     func since(_ wait: Wait) -> String {
         wait.since.map { "for \(span($0))" }
-            ?? (wait.lockClass.holdersRun ? "spinning" : "for a time that is not known")
+            ?? (wait.lockClass.holdersRun || model.isOnCPU(wait.task) ? "spinning" : "for a time that is not known")
     }
 
     func holderText(_ holder: Holder) -> String {
@@ -129,7 +129,7 @@ struct LockOutput {
             let place = model.place(of: wait).map { " in \($0)" } ?? ""
             let taken = step.holder.acquisition.map { ", taken in \($0.place)" } ?? ""
             return "  \(model.title(wait.task.address)) waits for \(model.name(wait.lockClass, wait.lock))\(place); "
-                + "\(step.holder.relation.rawValue) \(model.title(step.holder.task))\(taken)"
+                + "\(step.holder.relation.rawValue) \(model.titles(of: step))\(taken)"
         }
     }
 }

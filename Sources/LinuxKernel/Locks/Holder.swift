@@ -24,10 +24,13 @@ package struct Holder: Sendable {
     package let because: String
     /// Where the holder took it; nil when no function on its stack did.
     package let acquisition: Acquisition?
+    /// Any one of those who are named is enough to end the wait, and nobody else can: it never ends only when none of them
+    /// goes on.
+    package let isOneOfAll: Bool
 
     init(
         task: VirtualAddress, relation: Relation = .holds, isGone: Bool = false, isShared: Bool = false,
-        grade: Graph.Grade, because: String, acquisition: Acquisition? = nil
+        grade: Graph.Grade, because: String, acquisition: Acquisition? = nil, isOneOfAll: Bool = false
     ) {
         self.task = task
         self.relation = relation
@@ -36,6 +39,14 @@ package struct Holder: Sendable {
         self.grade = grade
         self.because = because
         self.acquisition = acquisition
+        self.isOneOfAll = isOneOfAll
+    }
+
+    /// The same with the place where it took it.
+    func taken(_ acquisition: Acquisition?) -> Holder {
+        Holder(
+            task: task, relation: relation, isGone: isGone, isShared: isShared, grade: grade, because: because,
+            acquisition: acquisition ?? self.acquisition, isOneOfAll: isOneOfAll)
     }
 
     /// The same of an owner that has exited, and whose structure was given to the task that is there now.

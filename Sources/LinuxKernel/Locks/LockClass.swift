@@ -118,6 +118,10 @@ struct LockCalls: Sendable {
     var signals: [LockSignal] = []
     /// What takes it or gives it back without a call.
     var inline: [LockInline] = []
+    /// The same of a kind that no function takes: looked for only where somebody waits, for it costs more.
+    var alone: [LockInline] = []
+    /// The symbol of the only one there is: the functions that take it are given nothing.
+    var object: String?
 }
 
 /// What a lock's own words say.

@@ -29,6 +29,8 @@ struct LockInline: Sendable {
     var isShared = false
     /// The member at which they do it.
     var member: String?
+    /// So many bytes behind it, or fewer: which byte of a word they do it to depends on the bit.
+    var spread: UInt64 = 0
 }
 
 /// A function that takes the lock in what it is given, or fails.
@@ -59,6 +61,7 @@ struct LockEffects {
             case .takes, .tries: .releases
             case .releases: .takes
             case .signals: .signals
+            case .toggles: .toggles
             }
         }
     }
@@ -66,6 +69,21 @@ struct LockEffects {
     /// Who will signal what: of everything that has signals.
     func signalling() -> CallEffects {
         table(LockClass.all.filter { !$0.calls.signals.isEmpty }, signals: true)
+    }
+
+    /// Who took what there is only one of, or what no function takes: of one kind, for nobody asks that of all stacks.
+    func holding(_ lockClass: LockClass) -> CallEffects {
+        guard !lockClass.calls.alone.isEmpty else { return table([lockClass], signals: false) }
+        var inline: [InlineEffect: [CallEffect]] = [:]
+        for one in lockClass.calls.alone {
+            guard let offset = offset(one.member, lockClass) else { continue }
+            for byte in 0...one.spread {
+                inline[one.effect, default: []].append(
+                    CallEffect(
+                        one.action, group: lockClass.name, isShared: one.isShared, addend: 0 &- offset &- byte))
+            }
+        }
+        return CallEffects([:], inline: inline, standsAlone: true)
     }
 
     private func table(
@@ -80,9 +98,12 @@ struct LockEffects {
         }
         for lockClass in classes {
             let calls = lockClass.calls
+            let object = calls.object.flatMap { model.symbols.symbol(named: $0)?.address.rawValue }
+            // Of a kernel that does not tell where it is nobody can say who took it.
+            if calls.object != nil, object == nil { continue }
             var rows: [(effect: CallEffect, names: [String])] = [
-                (CallEffect(action(.takes), group: lockClass.name), calls.takes),
-                (CallEffect(action(.takes), group: lockClass.name, isShared: true), calls.takesShared),
+                (CallEffect(action(.takes), group: lockClass.name, object: object), calls.takes),
+                (CallEffect(action(.takes), group: lockClass.name, isShared: true, object: object), calls.takesShared),
                 (CallEffect(action(.tries), group: lockClass.name), calls.tries),
                 (CallEffect(action(.tries), group: lockClass.name, isShared: true), calls.triesShared),
             ]
@@ -94,7 +115,7 @@ struct LockEffects {
                     rows.append((effect, [signal.name]))
                 }
             } else {
-                rows.append((CallEffect(action(.releases), group: lockClass.name), calls.releases))
+                rows.append((CallEffect(action(.releases), group: lockClass.name, object: object), calls.releases))
             }
             for (effect, names) in rows {
                 for name in names { add(effect.with(Self.result(of: name, effect)), name) }

@@ -32,6 +32,7 @@ package final class LockModel {
     private lazy var names = LockNames(kernel, tasks)
     private let obligations: Obligations
     private var haveAllBeenVisited = false
+    private var effectsOfKind: [LockClass: CallEffects] = [:]
     /// Who has yet to give back what.
     private let releases: Obligations
     private var locks: [Key: Lock] = [:]
@@ -173,8 +174,9 @@ package final class LockModel {
     }
 
     private func onlyWaits(_ code: VirtualAddress) -> Bool {
-        let name = kernel.model.symbols.symbol(covering: code)?.name ?? ""
-        return Self.machinery.contains { name.hasPrefix($0) }
+        // A module's function does something of its own, whatever it is called.
+        guard let symbol = kernel.model.symbols.symbol(covering: code), symbol.module == nil else { return false }
+        return Self.machinery.contains { symbol.name.hasPrefix($0) }
     }
 
     /// How functions begin that do nothing but wait: of the scheduler, and of each kind of lock.
@@ -258,7 +260,9 @@ package final class LockModel {
     /// waits for the same himself has to be woken first.
     private func findObliged(_ lockClass: LockClass, _ address: VirtualAddress) -> [Holder] {
         let told = lockClass.obliged(kernel, address)
-        if !told.isEmpty || lockClass.calls.signals.isEmpty { return told }
+        if !told.isEmpty || lockClass.calls.signals.isEmpty {
+            return told.map { $0.taken(taken(lockClass, address, by: $0.task)) }
+        }
         if let keeper = obligations.keeper(of: address, among: byAddress.values), waitOf[keeper]?.lock != address {
             // Whoever has it on his stack cannot leave his function before all have been told.
             return [Holder(task: keeper, relation: .obliged, grade: .derived, because: "has it on its own stack")]
@@ -278,12 +282,23 @@ package final class LockModel {
 
     /// Where a task took what nobody is recorded to own: a bit, a folio.
     private func taken(_ lockClass: LockClass, _ address: VirtualAddress, by task: VirtualAddress) -> Acquisition? {
-        guard !lockClass.calls.takes.isEmpty, let task = byAddress[task], let stack = try? stacks.stack(of: task) else {
-            return nil
-        }
-        return held.held(by: stack, followingCalls: false, obligations.effects).first {
+        let calls = lockClass.calls
+        guard !calls.takes.isEmpty || !calls.takesShared.isEmpty || !calls.alone.isEmpty, let task = byAddress[task],
+            let stack = try? stacks.stack(of: task)
+        else { return nil }
+        let effects = calls.signals.isEmpty ? ownEffects(lockClass) : obligations.effects
+        let all = held.held(by: stack, followingCalls: false, effects).filter {
             $0.lock == address && $0.group == lockClass.name
         }
+        return all.first { $0.isCertain } ?? all.first
+    }
+
+    /// The functions and instructions of one kind alone.
+    private func ownEffects(_ lockClass: LockClass) -> CallEffects {
+        if let known = effectsOfKind[lockClass] { return known }
+        let made = LockEffects(kernel).holding(lockClass)
+        effectsOfKind[lockClass] = made
+        return made
     }
 
     /// The tasks on whose stacks stands a function that took the lock. With as many as the lock itself counts, those are
@@ -312,6 +327,15 @@ package final class LockModel {
         func isExplained() -> Bool { count.map { UInt64(found.count { $0.match.isCertain }) == $0 } ?? false }
         if lockClass.holdersRun { look(at: running, deep: true) }
         if !lockClass.holdersRun || !isExplained() { look(at: byAddress.values, deep: false) }
+        if found.isEmpty, !lockClass.calls.alone.isEmpty {
+            // Those on CPUs first: whoever else has it was preempted, or should not have slept.
+            for tasks in [running, Array(byAddress.values)] where found.isEmpty {
+                for task in tasks where waitOf[task.address]?.lock != address {
+                    guard let match = taken(lockClass, address, by: task.address) else { continue }
+                    if !found.contains(where: { $0.task == task.address }) { found.append((task.address, match)) }
+                }
+            }
+        }
         if found.isEmpty, lockClass.holdersRun { return leftBehind(lockClass) }
         found.sort { $0.task < $1.task }
         let certain = found.count { $0.match.isCertain }
@@ -369,7 +393,7 @@ package final class LockModel {
     /// that they were switched out with one.
     private func leftBehind(_ lockClass: LockClass) -> [Holder] {
         // Writers of these take their lock, or none that anybody counts.
-        guard lockClass != .seqcount else { return [] }
+        guard lockClass != .seqcount, lockClass != .bitSpinlock else { return [] }
         let tasks = leftInUserMode
         if tasks.isEmpty {
             return foundAtomic.map { task in

@@ -19,7 +19,7 @@ struct PreemptCount {
     private static let mask: UInt64 = 0xff
 
     /// The functions in which a CPU is stopped for a panic or a reboot: they hold nothing.
-    private static let stopping: Set<String> = [
+    static let stopping: Set<String> = [
         "stop_this_cpu", "crash_nmi_callback", "machine_crash_nonpanic_core", "native_halt", "__sysvec_reboot",
         "sysvec_reboot", "asm_sysvec_reboot", "instr_sysvec_reboot",
     ]

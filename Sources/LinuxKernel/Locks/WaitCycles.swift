@@ -10,6 +10,16 @@ package struct WaitStep: Sendable {
     package let holder: Holder
 }
 
+extension LockModel {
+    /// Whom a step leads to; those beside him who could end the wait as well, and do not.
+    func titles(of step: WaitStep) -> String {
+        guard step.holder.isOneOfAll else { return title(step.holder.task) }
+        let all = holders(step.wait.lockClass, step.wait.lock)
+        return all.prefix(4).map { title($0.task) }.joined(separator: " or ")
+            + (all.count > 4 ? " or \(all.count - 4) more" : "")
+    }
+}
+
 /// A task that others wait for and that waits for no lock itself.
 package struct Blocker: Sendable {
     package let task: VirtualAddress
@@ -35,7 +45,7 @@ package struct WaitCycles {
         // An owner word that names the waiter itself is a circle only when the waiter took the lock: the structure of a task
         // that has exited may have been given to a new one.
         let found = edges.parts().compactMap { part in
-            part.min { (pid($0), $0) < (pid($1), $1) }.flatMap { edges.circle(in: part, from: $0) }
+            part.tasks.min { (pid($0), $0) < (pid($1), $1) }.flatMap { edges.circle(in: part, from: $0) }
         }.sorted { a, b in
             guard let first = a.first?.wait.task.address, let second = b.first?.wait.task.address else { return false }
             return (pid(first), first) < (pid(second), second)

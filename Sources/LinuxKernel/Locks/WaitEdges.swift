@@ -112,39 +112,77 @@ struct WaitEdges {
 
     // MARK: Circles
 
+    /// A set of tasks that can reach each other.
+    struct Part {
+        let tasks: Set<VirtualAddress>
+        /// The groups whose wait any one of the holders could end, and none of them will: all are of the part.
+        fileprivate let doomed: Set<Int>
+    }
+
+    // Each leaves out all that can be left out: a second one is rare.
+    private static let mostRounds = 32
+
     /// The sets of tasks that can reach each other: strongly connected parts of a graph whose nodes are groups; from a
-    /// group to those that its holders wait for.
-    func parts() -> [Set<VirtualAddress>] {
-        let successors = groups.map { group in
-            group.holders.compactMap { Self.counts($0) ? byTask[$0.task]?.group : nil }
-        }
-        var found: [Set<VirtualAddress>] = []
-        for part in StrongComponents.find(successors) {
-            let members = Set(part)
-            // The holders that wait within the part are its tasks.
-            var tasks: Set<VirtualAddress> = []
-            for number in part {
-                for holder in groups[number].holders where Self.counts(holder) {
-                    if let group = byTask[holder.task]?.group, members.contains(group) { tasks.insert(holder.task) }
+    /// group to those that its holders wait for. A way through one of several holders that could all end a wait counts only
+    /// where all of them are of one part: that is found by leaving out those of which it is not so, until it is of all.
+    func parts() -> [Part] {
+        var doomed = Set(groups.indices.filter { isOfSeveral($0) })
+        var rounds = 0
+        while true {
+            let found = components(doomed)
+            var whole: Set<Int> = []
+            for part in found { whole.formUnion(doomed.intersection(part).filter { isWithin($0, part) }) }
+            rounds += 1
+            if rounds > Self.mostRounds { whole = [] }
+            if whole == doomed {
+                return found.compactMap { part in
+                    // The holders that wait within the part are its tasks.
+                    var tasks: Set<VirtualAddress> = []
+                    for number in part {
+                        for holder in groups[number].holders where counts(holder, number, doomed) {
+                            if let group = byTask[holder.task]?.group, part.contains(group) {
+                                tasks.insert(holder.task)
+                            }
+                        }
+                    }
+                    return tasks.isEmpty ? nil : Part(tasks: tasks, doomed: doomed.intersection(part))
                 }
             }
-            if !tasks.isEmpty { found.append(tasks) }
+            doomed = whole
         }
-        return found
+    }
+
+    private func components(_ doomed: Set<Int>) -> [Set<Int>] {
+        let successors = groups.indices.map { number in
+            groups[number].holders.compactMap { counts($0, number, doomed) ? byTask[$0.task]?.group : nil }
+        }
+        return StrongComponents.find(successors).map { Set($0) }
+    }
+
+    private func isOfSeveral(_ group: Int) -> Bool {
+        !groups[group].holders.isEmpty && groups[group].holders.allSatisfy { $0.isOneOfAll && byTask[$0.task] != nil }
+    }
+
+    private func isWithin(_ group: Int, _ part: Set<Int>) -> Bool {
+        groups[group].holders.allSatisfy { holder in byTask[holder.task].map { part.contains($0.group) } ?? false }
     }
 
     /// A holder through whom a circle may go.
-    private static func counts(_ holder: Holder) -> Bool { !holder.isGone && holder.grade < .possible }
+    private func counts(_ holder: Holder, _ group: Int, _ doomed: Set<Int>) -> Bool {
+        !holder.isGone && (holder.grade < .possible || doomed.contains(group))
+    }
 
     /// One circle among tasks of which each can reach each other, from the one that `first` puts first.
-    func circle(in part: Set<VirtualAddress>, from start: VirtualAddress) -> [WaitStep]? {
+    func circle(in part: Part, from start: VirtualAddress) -> [WaitStep]? {
         var seen: [VirtualAddress: Int] = [:]
         var steps: [WaitStep] = []
         var here = start
         while seen[here] == nil {
             seen[here] = steps.count
             guard let (wait, group) = byTask[here],
-                let holder = groups[group].holders.first(where: { part.contains($0.task) && Self.counts($0) })
+                let holder = groups[group].holders.first(where: {
+                    part.tasks.contains($0.task) && counts($0, group, part.doomed)
+                })
             else { return nil }
             steps.append(WaitStep(wait: wait, holder: holder))
             here = holder.task

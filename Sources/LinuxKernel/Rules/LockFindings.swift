@@ -105,7 +105,7 @@ struct LockFindings {
     private func party(_ step: WaitStep) -> String {
         let taken = step.holder.acquisition.map { ", taken in \($0.place)" } ?? ""
         return "\(waits(step.wait, "waits for"))\(place(step.wait)), \(step.holder.relation.rawValue) "
-            + "\(model.title(step.holder.task))\(taken)"
+            + "\(model.titles(of: step))\(taken)"
     }
 
     /// What speaks against a holder of whom no function is seen to have taken the lock.

@@ -38,7 +38,20 @@ final class SpinWaits: WaitSource {
                     proof: .shown(command: "bt -c \(cpu.number)", text: "0x\(hex(found.lock.rawValue))"), since: nil,
                     holder: nil, place: place(stack, names, index))
             }
-            if !frame.isReturnAddress, let word = recovered.polledWord(inFrame: index), isSequence(word) {
+            if let function = names[index], let found = watched(function, names, index, recovered, task) {
+                return Wait(
+                    task: task, lockClass: found.lockClass, lock: found.lock, mode: .write,
+                    proof: .shown(command: "bt -N -c \(cpu.number)", text: function), since: nil, holder: nil,
+                    place: place(stack, names, index, found.lockClass.machinery))
+            }
+            guard !frame.isReturnAddress, let word = recovered.polledWord(inFrame: index) else { continue }
+            if let claim = word.claim, isSet(claim) {
+                return Wait(
+                    task: task, lockClass: .bitSpinlock, lock: claim.word, mode: .write,
+                    proof: .shown(command: "bt -N -c \(cpu.number)", text: names[index] ?? ""), since: nil,
+                    holder: nil, place: frame.lookupAddress)
+            }
+            if isSequence(word) {
                 return Wait(
                     task: task, lockClass: .seqcount, lock: word.address, mode: .read,
                     proof: .shown(command: "bt -N -c \(cpu.number)", text: names[index] ?? ""), since: nil,
@@ -74,16 +87,56 @@ final class SpinWaits: WaitSource {
     }
 
     private func isTaken(_ lockClass: LockClass, _ lock: VirtualAddress) -> Bool {
-        let fields = LockFields(kernel: scene.kernel, typeName: lockClass.typeName, address: lock) {
-            [scene] in scene.stackBases[$0] != nil
+        state(lockClass, lock).word.map { $0.value != 0 } ?? false
+    }
+
+    private func state(_ lockClass: LockClass, _ lock: VirtualAddress) -> LockState {
+        lockClass.read(
+            LockFields(kernel: scene.kernel, typeName: lockClass.typeName, address: lock) { [scene] in
+                scene.stackBases[$0] != nil
+            })
+    }
+
+    /// The sleeping lock whose holder is watched while he runs (kernel/locking/mutex.c, rwsem.c): somebody else must have
+    /// it. Those who come later queue by the lock's own `osq`.
+    private func watched(
+        _ function: String, _ names: [String?], _ index: Int, _ recovered: StackRecovery, _ task: Task
+    ) -> (lockClass: LockClass, lock: VirtualAddress)? {
+        guard let argument = scene.kernel.model.machine.layout.arguments.first else { return nil }
+        var kind = SpinFunctions.watching[function]
+        var offset: UInt64 = 0
+        if function == "osq_lock" {
+            let outer = names.dropFirst(index + 1).first.flatMap { $0 } ?? ""
+            let isSemaphore = outer.contains("rwsem") || outer.hasPrefix("down_")
+            kind = isSemaphore ? .rwsem : .mutex
+            guard let own = scene.kernel.model.offset(of: "osq", in: isSemaphore ? "rw_semaphore" : "mutex") else {
+                return nil
+            }
+            offset = own
         }
-        return lockClass.read(fields).word.map { $0.value != 0 } ?? false
+        guard let lockClass = kind, let value = recovered.registerAtEntry(argument, of: index),
+            case .number(let number, width: 8) = value.content
+        else { return nil }
+        let lock = VirtualAddress(number &- offset)
+        switch state(lockClass, lock).owner {
+        case .task(let owner): return owner == task.address ? nil : (lockClass, lock)
+        case .gone, .readers, .somebody: return (lockClass, lock)
+        case .free, .last, .unknown: return nil
+        }
+    }
+
+    private func isSet(_ claim: (word: VirtualAddress, bit: Int)) -> Bool {
+        ((try? scene.kernel.model.space.word(claim.word)) ?? 0) >> UInt64(claim.bit) & 1 == 1
     }
 
     /// Where the function stands that wants the lock.
-    private func place(_ stack: Stack, _ names: [String?], _ first: Int) -> VirtualAddress? {
-        let outer = stack.frames.indices[(first + 1)...].first {
-            !(names[$0].map { SpinFunctions.isWrapper($0) } ?? false)
+    private func place(
+        _ stack: Stack, _ names: [String?], _ first: Int, _ machinery: [String] = []
+    ) -> VirtualAddress? {
+        let outer = stack.frames.indices[(first + 1)...].first { index in
+            !(names[index].map { name in
+                SpinFunctions.isWrapper(name) || machinery.contains { name.hasPrefix($0) }
+            } ?? false)
         }
         return outer.map { stack.frames[$0].lookupAddress }
     }
@@ -117,6 +170,13 @@ enum SpinFunctions {
         "__pv_queued_spin_lock_slowpath": Spin(lockClass: .spinlock, mode: .write),
         "queued_read_lock_slowpath": Spin(lockClass: .rwlock, mode: .read),
         "queued_write_lock_slowpath": Spin(lockClass: .rwlock, mode: .write),
+    ]
+
+    /// Those in which a CPU waits for a lock that sleepers wait for too, for as long as its holder runs.
+    static let watching: [String: LockClass] = [
+        "mutex_spin_on_owner": .mutex, "mutex_optimistic_spin": .mutex, "__mutex_lock": .mutex,
+        "__ww_mutex_lock": .mutex,
+        "rwsem_spin_on_owner": .rwsem, "rwsem_optimistic_spin": .rwsem, "rwsem_down_write_slowpath": .rwsem,
     ]
 
     /// Those that take a lock and call the ones that wait.

@@ -67,6 +67,7 @@ protocol WaitSource: SendableMetatype {
 enum WaitSources {
     static let all: [any WaitSource.Type] = [
         FutexWaits.self, PIWaits.self, StackWaiters.self, WriterWaits.self, RTUnlistedWaits.self, SpinWaits.self,
+        CallWaits.self,
     ]
 }
 

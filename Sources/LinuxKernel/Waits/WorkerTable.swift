@@ -137,7 +137,8 @@ struct WorkerTable {
             return others.map {
                 Holder(
                     task: $0.task, relation: .obliged, grade: others.count == 1 ? .derived : .possible,
-                    because: "worker of the queue, which lets no more work run at a time")
+                    because: "worker of the queue, which lets no more work run at a time",
+                    isOneOfAll: others.count > 1)
             }
         }
         return running.filter { $0.pool == pool && isRunning($0.task) }.map {

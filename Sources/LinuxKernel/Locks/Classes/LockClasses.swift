@@ -12,6 +12,8 @@ extension LockClass {
         .spinlock,
         .rwlock,
         .seqcount,
+        .bitSpinlock,
+        .cpuCall,
         .percpuRWSem,
         .task,
         .srcu,

@@ -2,33 +2,75 @@
 
 internal import Bytes
 internal import DebugModel
+internal import Memory
 internal import Target
 
 extension LockClass {
-    /// Its address is that of `rcu_state`.
+    /// Its address is that of `rcu_state`. Readers are no lock's holders, but as good as: the kernel lists them, and no grace
+    /// period ends before they have left.
     package static let rcu = LockClass(
         "rcu", type: "rcu_state", .event,
-        machinery: ["synchronize_rcu", "__wait_rcu_gp", "wait_rcu_gp", "exp_funnel_lock", "rcu_exp"],
-        recognise: { site in
-            let isExpedited = site.function.map { $0.hasPrefix("synchronize_rcu_expedited") } ?? false
-            let isNormal =
-                site.completion != nil
-                && site.callers.prefix(3).contains { ["synchronize_rcu", "synchronize_rcu_normal"].contains($0) }
-            guard isExpedited || isNormal,
-                let state = site.scene.kernel.model.symbols.symbol(named: "rcu_state")?.address
-            else { return nil }
-            return WaitedFor(state, .wait)
+        calls: LockCalls(
+            // Functions where readers can be preempted (kernel/rcu/tree_plugin.h); elsewhere nothing remains of them.
+            takesShared: ["__rcu_read_lock"], releases: ["__rcu_read_unlock"], object: "rcu_state"),
+        machinery: [
+            "synchronize_rcu", "__wait_rcu_gp", "wait_rcu_gp", "exp_funnel_lock", "rcu_exp", "sync_rcu_exp",
+            "rcu_barrier",
+        ],
+        read: { fields in
+            guard let sequence = fields.word("gp_seq") else { return LockState() }
+            // RCU_SEQ_STATE_MASK: 0 between two grace periods (kernel/rcu/rcu.h).
+            return LockState(
+                word: ("gp_seq", sequence),
+                text: sequence & 3 == 0 ? "no grace period is under way" : "a grace period is under way")
         },
-        obliged: { kernel, _ in RCUBlockers.find(kernel) })
+        recognise: { $0.gracePeriod.map { WaitedFor($0, .wait) } },
+        obliged: { kernel, _ in RCUBlockers.find(kernel.model, kernel.cpus.cpus) })
+}
+
+extension WaiterSite {
+    /// `rcu_state`, when it is a grace period that is waited for.
+    fileprivate var gracePeriod: VirtualAddress? {
+        let model = scene.kernel.model
+        guard let state = model.symbols.symbol(named: "rcu_state")?.address else { return nil }
+        // What is within: the completion of rcu_barrier(), the queues of grace periods in a hurry. On `gp_wq` sleeps the
+        // thread that drives all of them.
+        if head.distance(from: state) < Self.size(model) {
+            guard let own = model.offset(of: "gp_wq", in: "rcu_state") else { return nil }
+            let ownEnd = model.offset(of: "gp_state", in: "rcu_state") ?? own &+ 24
+            let place = head.distance(from: state)
+            return place >= own && place < max(ownEnd, own &+ 8) ? nil : state
+        }
+        // In a hurry, with a worker that does it.
+        if function?.hasPrefix("synchronize_rcu_expedited") == true { return state }
+        guard let completion else { return nil }
+        let isNormal = callers.prefix(3).contains { ["synchronize_rcu", "synchronize_rcu_normal"].contains($0) }
+        return isNormal || isWoken(by: "wakeme_after_rcu", completion) ? state : nil
+    }
+
+    private static func size(_ model: Target) -> UInt64 {
+        ((try? model.types.lookup(.structure, "rcu_state")) ?? nil).flatMap { (try? model.types.size($0)) ?? nil } ?? 0
+    }
+
+    /// Whether the completion is that of a `struct rcu_synchronize` whose callback was given to RCU proper: other flavours
+    /// have functions of their own that wait.
+    private func isWoken(by callback: String, _ completion: VirtualAddress) -> Bool {
+        let model = scene.kernel.model
+        guard let entry = model.symbols.symbol(named: callback)?.address,
+            let offset = model.offset(of: "completion", in: "rcu_synchronize"),
+            let function = model.offset(of: "head.func", in: "rcu_synchronize"),
+            (try? model.space.word(completion.advanced(by: function &- offset))) == entry.rawValue
+        else { return false }
+        return !callers.contains { $0.contains("_tasks") || $0.contains("srcu") }
+    }
 }
 
 /// Those for whom a grace period waits, as the leaves of RCU's tree have them.
-private enum RCUBlockers {
+enum RCUBlockers {
     private static let mostNodes: UInt64 = 10_000
     private static let mostTasks = 4096
 
-    static func find(_ kernel: LinuxKernel) -> [Holder] {
-        let model = kernel.model
+    static func find(_ model: Target, _ cpus: [CPU]) -> [Holder] {
         guard let nodes = try? model.variable("rcu_state")["node"], case .array(let array)? = try? nodes.strippedType,
             let count = array.count
         else { return [] }
@@ -40,13 +82,13 @@ private enum RCUBlockers {
             guard let levels = try? model.variable("rcu_num_lvls").unsigned(),
                 (try? node["level"].unsigned()).map({ $0 &+ 1 }) == levels
             else { continue }
-            for mask in ["qsmask", "expmask"] { found += cpus(node, mask, kernel) }
+            for mask in ["qsmask", "expmask"] { found += running(node, mask, cpus) }
         }
         var seen: Set<VirtualAddress> = []
         return found.filter { seen.insert($0.task).inserted }
     }
 
-    /// Tasks that were preempted in a read-side section: those of the node's list from one of them on
+    /// Tasks that were switched out in a read-side section: those of the node's list from one of them on
     /// (kernel/rcu/tree_plugin.h).
     private static func tasks(_ node: Value, _ member: String, _ model: Target) -> [Holder] {
         guard node.has(member), let first = try? node[member].pointer(), !first.isNull,
@@ -62,23 +104,24 @@ private enum RCUBlockers {
             else { break }
             found.append(
                 Holder(
-                    task: task, relation: .obliged, grade: .exact, because: "was preempted in a read-side section"))
+                    task: task, isShared: true, grade: .exact, because: "was switched out in a read-side section"))
             link = next
         }
         return found
     }
 
     /// The tasks on CPUs that have not passed a quiescent state. An idle one will be seen to be.
-    private static func cpus(_ node: Value, _ member: String, _ kernel: LinuxKernel) -> [Holder] {
+    private static func running(_ node: Value, _ member: String, _ cpus: [CPU]) -> [Holder] {
         guard let mask = try? node[member].unsigned(), let low = try? node["grplo"].signed() else { return [] }
-        return kernel.cpus.cpus.compactMap { cpu in
+        return cpus.compactMap { cpu in
             let bit = Int64(cpu.number) &- low
             guard bit >= 0, bit < 64, mask >> UInt64(bit) & 1 == 1, let task = try? cpu.current,
                 (try? cpu.idle.address) != task.address
             else { return nil }
             let nesting = (try? task.value["rcu_read_lock_nesting"].signed()) ?? 0
             return Holder(
-                task: task.address, relation: .obliged, grade: nesting > 0 ? .derived : .possible,
+                task: task.address, relation: nesting > 0 ? .holds : .obliged, isShared: true,
+                grade: nesting > 0 ? .derived : .possible,
                 because: "runs on CPU \(cpu.number), which has not said that it left its read-side sections")
         }
     }

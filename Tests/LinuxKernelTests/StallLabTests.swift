@@ -1,0 +1,113 @@
+// Circles through what is no lock of the tasks in them, on stock kernels: against what each guest wrote down of itself.
+
+import Analysis
+import Bytes
+import FixtureKit
+import Memory
+import Target
+import Testing
+
+@testable import LinuxKernel
+
+@Suite(.enabled(if: LabDumps.arePresent, LabDumps.comment))
+struct StallLabTests {
+    struct Hang: Sendable, CustomTestStringConvertible {
+        let name: String
+        let waits: Set<String>
+        let confidence: Confidence
+        var tasks: Set<String> = ["left", "right"]
+        /// Who is behind the circle.
+        var victim = "victim"
+
+        var testDescription: String { name }
+    }
+
+    private static let hangs: [Hang] = [
+        Hang(name: "rcu", waits: ["mutex", "rcu"], confidence: .certain),
+        Hang(name: "barrier", waits: ["mutex", "rcu"], confidence: .certain),
+        Hang(name: "csd", waits: ["cpu call", "spinlock"], confidence: .certain, victim: "third"),
+        Hang(name: "bitspin", waits: ["bit spinlock"], confidence: .certain, victim: "third"),
+        Hang(name: "writer", waits: ["mutex", "seqcount"], confidence: .certain),
+        Hang(name: "park", waits: ["mutex", "task"], confidence: .probable, tasks: ["left", "stalls_thread"]),
+        Hang(name: "swait", waits: ["mutex", "swait queue"], confidence: .probable),
+        Hang(name: "bitwait", waits: ["mutex", "bit wait"], confidence: .probable),
+        Hang(name: "varwait", waits: ["mutex", "bit wait"], confidence: .probable),
+    ]
+
+    private static let present = hangs.flatMap { hang in
+        LabDumps.present(["hang-stall-\(hang.name)-6.1", "hang-stall-\(hang.name)-6.12"]).map { ($0, hang) }
+    }
+
+    @Test(
+        "The two that wait for each other are a circle, whatever it goes through, from the dump alone",
+        arguments: present)
+    func circle(name: String, hang: Hang) throws {
+        let kernel = try LabDumps.open(name)
+        let cycles = WaitCycles(try LockModel(kernel))
+        let circle = try #require(cycles.cycles.first)
+        #expect(cycles.cycles.count == 1 && circle.count == 2)
+        #expect(Set(circle.map(\.wait.lockClass.name)) == hang.waits)
+        #expect(try Set(circle.map { try $0.wait.task.comm }) == hang.tasks)
+        #expect(try cycles.victims(of: circle).map { try $0.task.comm } == [hang.victim])
+        let fault = try #require(Examination(kernel).faults.first)
+        #expect(fault.rule == "deadlock" && fault.confidence == hang.confidence)
+    }
+
+    private static let readers = LabDumps.present(["hang-stall-rcu-6.1", "hang-stall-rcu-6.12"])
+
+    @Test("A reader that was switched out is told with the function in which it began to read", arguments: readers)
+    func reader(name: String) throws {
+        let model = try LockModel(try LabDumps.open(name))
+        let wait = try #require(model.waits.first { $0.lockClass == .rcu })
+        let holder = try #require(model.holders(.rcu, wait.lock).first)
+        #expect(holder.grade == .exact && holder.isShared)
+        #expect(holder.acquisition?.place.hasPrefix("rcu_reader") == true)
+        #expect(holder.acquisition?.isCertain == true)
+    }
+
+    @Test("With the reader off its list nobody holds the grace period up", arguments: readers)
+    func withoutReader(name: String) throws {
+        let kernel = try LabDumps.open(name) { kernel, memory in
+            let node = try kernel.model.variable("rcu_state")["node"].element(0)
+            for member in ["gp_tasks", "exp_tasks"] {
+                try memory.write(0, at: try kernel.model.space.translate(node[member].address))
+            }
+        }
+        let model = try LockModel(kernel)
+        let wait = try #require(model.waits.first { $0.lockClass == .rcu })
+        #expect(model.holders(.rcu, wait.lock).allSatisfy { $0.grade == .possible })
+        #expect(WaitCycles(model).cycles.isEmpty)
+    }
+
+    private static let spinners = LabDumps.present(["hang-stall-spinner-6.1", "hang-stall-semspinner-6.1"])
+
+    @Test(
+        "Who spins for as long as a lock's holder runs waits for the lock, and so does who is behind him",
+        arguments: spinners)
+    func spinner(name: String) throws {
+        let kernel = try LabDumps.open(name)
+        let model = try LockModel(kernel)
+        let lockClass: LockClass = name.contains("sem") ? .rwsem : .mutex
+        let waits = try ["right", "third"].map { comm in
+            try #require(model.waits.first { (try? $0.task.comm) == comm })
+        }
+        for wait in waits {
+            #expect(wait.lockClass == lockClass)
+            let holder = try #require(model.holders(lockClass, wait.lock).first)
+            #expect(try model.task(holder.task)?.comm == "left")
+            #expect(holder.acquisition?.place.hasPrefix("looper") == true)
+        }
+        #expect(Examination(kernel).faults.map(\.rule) == ["soft-lockup"])
+    }
+
+    private static let innocent = LabDumps.present([
+        "innocent-fair-stalls-6.1", "innocent-fair-stalls-6.12", "innocent-fair-calls-6.1", "innocent-fair-calls-6.12",
+    ])
+
+    @Test("The same things done right accuse nobody", arguments: innocent)
+    func fair(name: String) throws {
+        let kernel = try LabDumps.open(name)
+        #expect(Examination(kernel).faults.isEmpty)
+        #expect(WaitCycles(try LockModel(kernel)).cycles.isEmpty)
+    }
+}
