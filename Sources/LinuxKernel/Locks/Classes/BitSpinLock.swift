@@ -16,7 +16,7 @@ extension LockClass {
         ]),
         machinery: ["bit_spin_lock", "hlist_bl_lock"],
         read: { fields in
-            guard let word = try? fields.kernel.model.space.word(fields.address) else { return LockState() }
+            guard let word = try? fields.model.space.word(fields.address) else { return LockState() }
             return LockState(
                 owner: word == 0 ? .free : .somebody, text: word == 0 ? "free" : "held, its word is 0x\(hex(word))")
         })

@@ -11,7 +11,7 @@ extension LockClass {
         "cpu call", type: "llist_head", .work, holdersRun: true, machinery: CPUCalls.machinery,
         read: { fields in
             guard let first = fields.word("first") else { return LockState() }
-            let count = CPUCalls.length(of: fields.address, fields.kernel.model)
+            let count = CPUCalls.length(of: fields.address, fields.model)
             return LockState(
                 word: ("first", first),
                 text: count == 0
