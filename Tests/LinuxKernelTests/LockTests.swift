@@ -87,7 +87,8 @@ struct LockTests {
     func overwrittenRing() throws {
         let whole = try LockModel(try RealKernels.open("readers.kdump"))
         let queue = try #require(whole.lockOrder.first { (whole.waiters($0).first?.lockClass ?? .mutex) == .waitQueue })
-        let node = try whole.kernel.model.object(.structure, "wait_queue_head", at: queue).path("head", "next").pointer()
+        let node = try whole.kernel.model.object(.structure, "wait_queue_head", at: queue).path("head", "next")
+            .pointer()
         // The tenth waiter from the head: its link back now leads to a place on a stack that is no waiter.
         let space = whole.kernel.model.space
         let tenth = try (0..<9).reduce(node) { here, _ in VirtualAddress(try space.word(here)) }

@@ -88,12 +88,26 @@ struct LockOutput {
             ], presentation: .none, subject: wait.task.value)
     }
 
-    /// What one task waits for, whom that leads to, and so on to the end of the chain.
-    func chain(_ wait: Wait, _ cycles: WaitCycles) -> [String] {
+    /// What a listing of very many waits has said already.
+    struct Told {
+        fileprivate var tasks: Set<VirtualAddress> = []
+        fileprivate var locks: Set<VirtualAddress> = []
+    }
+
+    /// What one task waits for, whom that leads to, and so on to the end of the chain; with `told` not again what was said
+    /// before: the holders of a lock, the rest of a chain.
+    func chain(_ wait: Wait, _ cycles: WaitCycles, _ told: inout Told?) -> [String] {
         var lines: [String] = []
         var seen: Set<VirtualAddress> = []
+        defer { told?.tasks.formUnion(seen) }
         var here: Wait? = wait
         while let wait = here, seen.insert(wait.task.address).inserted {
+            if told?.tasks.contains(wait.task.address) == true, seen.count > 1 {
+                lines.append(
+                    "\(String(repeating: "  ", count: min(seen.count - 1, 20)))\(model.title(wait.task.address)) waits: "
+                        + "told above")
+                return lines
+            }
             if seen.count > Self.most {
                 lines.append("  and so on: \(model.title(wait.task.address)) waits as well")
                 return lines
@@ -104,7 +118,14 @@ struct LockOutput {
                 "\(indent)\(model.title(wait.task.address)) waits for \(model.name(wait.lockClass, wait.lock))\(place), "
                     + since(wait))
             let holders = cycles.holders(of: wait.task.address)
-            lines += few(holders, "\(indent)  ") { "\(indent)  \($0.relation.rawValue) \(holderText($0))" }
+            let isNew = told?.locks.insert(wait.lock).inserted ?? true
+            if isNew || holders.count == 1 {
+                lines += few(holders, "\(indent)  ") { "\(indent)  \($0.relation.rawValue) \(holderText($0))" }
+            } else if let first = holders.first {
+                lines.append(
+                    "\(indent)  \(first.relation.rawValue) \(model.title(first.task)) and \(holders.count - 1) more: told above"
+                )
+            }
             guard let holder = holders.first, !holder.isGone else { return lines }
             if holder.task == wait.task.address, holder.acquisition == nil, holder.relation == .holds,
                 wait.lockClass.nature == .lock

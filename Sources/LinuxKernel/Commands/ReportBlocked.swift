@@ -28,6 +28,9 @@ extension ReportPage {
         try Ps.disagreements(table, emit)
     }
 
+    /// A first look is for reading: of a group with more tasks the longest waiting ones are listed.
+    private static let mostListed = 16
+
     /// The longest waiting group first, and within a group the longest waiting task.
     private func groups(_ tasks: [Task]) -> [Group] {
         let clock = SchedulerClock(kernel.cpus)
@@ -64,9 +67,10 @@ extension ReportPage {
     private func show(_ group: Group) throws {
         var lines: [String] = []
         var members: [FieldValue] = []
-        for (task, waited) in group.members {
-            let since = waited.map(elapsed) ?? "unknown"
-            lines.append("  waiting \(since)  \(StackOutput.heading(task))")
+        for (number, (task, waited)) in group.members.enumerated() {
+            if number < Self.mostListed {
+                lines.append("  waiting \(waited.map(elapsed) ?? "unknown")  \(StackOutput.heading(task))")
+            }
             members.append(
                 .record(
                     Record(
@@ -74,6 +78,10 @@ extension ReportPage {
                         StackOutput.identity(task) + [
                             Field("waiting_ns", nil, waited.map { .unsigned($0) } ?? .none)
                         ])))
+        }
+        if group.members.count > Self.mostListed {
+            let last = group.members.last?.waited.map { ", the last for \(elapsed($0))" } ?? ""
+            lines.append("  and \(group.members.count - Self.mostListed) more with the same stack\(last): see ps UN")
         }
         var fields = [Field("count", nil, .signed(Int64(group.members.count))), Field("tasks", nil, .list(members))]
         if let listing = group.listing {

@@ -12,7 +12,8 @@ package struct Waits: Stage {
         text: """
             The lock that a task waits for is found by the waiter on its own stack that the lock's list leads to; for one \
             that spins on a CPU, by the function that waits and its argument. Behind it stands who holds the lock, what that task waits for, and so on. Without words: every task that waits for \
-            a lock, a work item, a completion, a bit or a page; named tasks also for a wait queue.
+            a lock, a work item, a completion, a bit or a page; named tasks also for a wait queue. Where very many wait, \
+            a chain that was told above is not told again.
             """,
         examples: [.init("waits", "all that wait")], section: .tasks)
     private let words: [String]
@@ -40,6 +41,7 @@ package struct Waits: Stage {
         let waits =
             words.isEmpty
             ? model.waits.filter { Self.isWorthShowing($0) } : chosen.compactMap { model.waitOf[$0.address] }
+        var told: LockOutput.Told? = waits.count > LockOutput.most ? LockOutput.Told() : nil
         for wait in waits {
             if context.isInterrupted() { throw Interrupted() }
             var record = output.record(wait)
@@ -48,7 +50,7 @@ package struct Waits: Stage {
             record.fields.append(
                 Field("holders", nil, .list(holders.prefix(LockOutput.most).map { .record(output.record($0)) })))
             record.fields.append(Field("holder_count", nil, .unsigned(UInt64(holders.count))))
-            record.presentation = .block(output.chain(wait, cycles))
+            record.presentation = .block(output.chain(wait, cycles, &told))
             try emit(.record(record))
         }
         if waits.isEmpty, words.isEmpty { try emit(.text("no task waits for a lock")) }
