@@ -83,27 +83,44 @@ struct LockTests {
         #expect(kept.contradictions.count == 1)
     }
 
-    @Test("A ring of waiters that was overwritten leads to no lock; those on this side of the damage keep theirs")
+    @Test("A ring of waiters that was overwritten leads nowhere but to its lock, by the way round that is whole")
     func overwrittenRing() throws {
         let whole = try LockModel(try RealKernels.open("readers.kdump"))
-        let queue = try #require(whole.lockOrder.first { (whole.waiters($0).first?.lockClass ?? .mutex) == .waitQueue })
+        let queue = try #require(whole.lockOrder.max { whole.waiters($0).count < whole.waiters($1).count })
+        #expect(whole.waiters(queue).count == 58)
         let node = try whole.kernel.model.object(.structure, "wait_queue_head", at: queue).path("head", "next")
             .pointer()
-        // The tenth waiter from the head: its link back now leads to a place on a stack that is no waiter.
         let space = whole.kernel.model.space
-        let tenth = try (0..<9).reduce(node) { here, _ in VirtualAddress(try space.word(here)) }
-        let specimen = try RealKernels.specimen("readers.kdump")
-        var memory = PatchedMemory(specimen.memory)
-        let place = tenth.advanced(by: UInt64(8))
-        try memory.write(tenth.rawValue &+ 256, at: try space.translate(place))
-        let damaged = try LockModel(
-            try LinuxKernel(
-                opening: Specimen(memory: memory, facts: specimen.facts, files: specimen.files), journal: Journal()))
-        let before = whole.waits.filter { $0.lockClass == .waitQueue }
-        let after = damaged.waits.filter { $0.lockClass == .waitQueue }
-        #expect(before.count == 58)
-        #expect(after.count == 9)
-        #expect(after.allSatisfy { $0.lock == queue })
+        var nodes = [node]
+        while nodes.count < 58 { nodes.append(VirtualAddress(try space.word(nodes[nodes.count - 1]))) }
+        /// The waits for what the waiters of the queue are found to wait for, with these links changed.
+        func waits(_ links: [(at: VirtualAddress, to: UInt64)]) throws -> [VirtualAddress] {
+            let specimen = try RealKernels.specimen("readers.kdump")
+            var memory = PatchedMemory(specimen.memory)
+            for link in links { try memory.write(link.to, at: try space.translate(link.at)) }
+            let damaged = try LockModel(
+                try LinuxKernel(
+                    opening: Specimen(memory: memory, facts: specimen.facts, files: specimen.files), journal: Journal())
+            )
+            let tasks = Set(whole.waiters(queue).map(\.task.address))
+            return damaged.waits.filter { tasks.contains($0.task.address) }.map(\.lock)
+        }
+        // The tenth waiter's link back leads to a place on a stack that is no waiter: nobody knows what he waits for.
+        let back = (at: nodes[9].advanced(by: UInt64(8)), to: nodes[9].rawValue &+ 256)
+        #expect(try waits([back]) == Array(repeating: queue, count: 57))
+        // And the twentieth's link on: whoever stands between the two is cut off from both sides.
+        let forth = (at: nodes[19], to: nodes[19].rawValue &+ 256)
+        #expect(try waits([back, forth]) == Array(repeating: queue, count: 9 + 38))
+    }
+
+    @Test("A task that faulted where it took a mutex of freed memory waits for nobody, and the fault is the verdict")
+    func freedMutex() throws {
+        let kernel = try RealKernels.open("nlmgc-panic.kdump")
+        let model = try LockModel(kernel)
+        #expect(model.waits.allSatisfy { (try? $0.task.comm) != "nlm_gc" })
+        #expect(try findings("nlmgc-panic.kdump").isEmpty)
+        // The mutex lies where slab's poison for freed objects is.
+        #expect(model.lock(.mutex, VirtualAddress(0xffff_96a8_0046_e6a0)).owner == .unknown)
     }
 
     @Test("Times in sentences have three digits or so")

@@ -2,6 +2,7 @@
 
 internal import Bytes
 internal import DebugModel
+internal import Memory
 internal import Recovery
 internal import Target
 
@@ -170,8 +171,11 @@ struct LockFields {
         return try? value.unsigned()
     }
 
-    /// The task that an owner word names, without the word's flags.
+    /// The task that an owner word names, without the word's flags. A word that is no address at all was never an owner:
+    /// what lies there is no lock, or no longer.
     func owner(_ task: UInt64) -> LockOwner {
-        isTask(VirtualAddress(task)) ? .task(VirtualAddress(task)) : .gone(VirtualAddress(task))
+        let address = VirtualAddress(task)
+        if isTask(address) { return .task(address) }
+        return (try? model.space.translate(address)) == nil ? .unknown : .gone(address)
     }
 }

@@ -120,8 +120,10 @@ final class SpinWaits: WaitSource {
         let lock = VirtualAddress(number &- offset)
         switch state(lockClass, lock).owner {
         case .task(let owner): return owner == task.address ? nil : (lockClass, lock)
-        case .gone, .readers, .somebody: return (lockClass, lock)
-        case .free, .last, .unknown: return nil
+        case .readers, .somebody: return (lockClass, lock)
+        // Whoever is gone does not run: nobody watches him for longer than an instant. A word that names no task is more
+        // likely one of memory that is no lock any more, in a function that faulted on it.
+        case .gone, .free, .last, .unknown: return nil
         }
     }
 

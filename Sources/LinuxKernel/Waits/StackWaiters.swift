@@ -129,19 +129,21 @@ final class StackWaiters: WaitSource {
 
     /// Where the lock keeps its list: the node of the ring that is no waiter, or the pointer at one that is.
     ///
-    /// Where links on the way to the node disagree it is believed when both ways round lead there: then a processor was
-    /// adding or taking out a waiter. A ring that was overwritten leads anywhere.
+    /// A way on which links disagree is believed when the other way round leads to the same: then a processor was adding or
+    /// taking out a waiter. A ring that was overwritten leads anywhere.
     private func listPlace(from node: VirtualAddress, _ task: Task, _ number: Int) -> VirtualAddress? {
         let shape = shapes[number]
         // Backwards: a long queue is joined at its end, and the head is what the first in it points back at.
         let back = walk(from: node, number, link: 8, counter: 0)
         var found: VirtualAddress?
         switch back.end {
-        case .place(let place):
-            if back.agrees || walk(from: node, number, link: 0, counter: 8).end == back.end { found = place }
+        case .place(let place) where back.agrees: found = place
+        case .place, .nowhere:
+            let forth = walk(from: node, number, link: 0, counter: 8)
+            if case .place(let place) = forth.end, forth.agrees || forth.end == back.end { found = place }
         case .circle where back.agrees:
             found = firsts.place(of: back.passed.map { $0.advanced(by: 0 &- shape.list) }, task, shape)
-        case .circle, .nowhere: break
+        case .circle: break
         }
         for place in back.passed { places[number][place] = .some(found) }
         return found
