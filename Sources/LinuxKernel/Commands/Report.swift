@@ -108,7 +108,9 @@ struct ReportPage {
 
     func cpus() throws {
         let reader = StackReader(kernel)
-        try part("CPUS (\(kernel.cpus.cpus.count) online)") {
+        // A panic takes the others offline with their tasks still on them: those are shown too.
+        let (shown, online) = (kernel.cpus.cpus.count, kernel.cpus.online.count)
+        try part("CPUS (\(shown == online ? "\(online) online" : "\(online) of \(shown) online"))") {
             for cpu in kernel.cpus.cpus {
                 try StackOutput.emit(try cpu.current, kernel, context, emit) { try reader.stack(of: cpu) }
             }
