@@ -47,6 +47,7 @@ package struct Bt: Stage {
                 guard let number = Int(word) else { throw UsageError("bt: \(word) is no CPU number") }
                 return number
             }
+            if let failure = kernel.cpus.failure { throw CommandError("what runs on the CPUs cannot be told: \(failure)") }
             for number in wanted where !kernel.cpus.cpus.contains(where: { $0.number == number }) {
                 throw CommandError("there is no CPU \(number)")
             }

@@ -92,7 +92,8 @@ struct ReportPage {
 
     func modules() throws {
         let modules = kernel.modules.modules
-        try part("MODULES (\(modules.count))") {
+        try part(kernel.modules.failure == nil ? "MODULES (\(modules.count))" : "MODULES") {
+            if let failure = kernel.modules.failure { throw ValueError.absent(failure) }
             for anomaly in kernel.modules.anomalies {
                 context.gaps.note(Gap("the module list", why: anomaly.description))
             }
@@ -110,7 +111,8 @@ struct ReportPage {
         let reader = StackReader(kernel)
         // A panic takes the others offline with their tasks still on them: those are shown too.
         let (shown, online) = (kernel.cpus.cpus.count, kernel.cpus.online.count)
-        try part("CPUS (\(shown == online ? "\(online) online" : "\(online) of \(shown) online"))") {
+        try part("CPUS (\(shown == online || shown == 0 ? "\(online) online" : "\(online) of \(shown) online"))") {
+            if let failure = kernel.cpus.failure { throw ValueError.absent(failure) }
             for cpu in kernel.cpus.cpus {
                 try StackOutput.emit(try cpu.current, kernel, context, emit) { try reader.stack(of: cpu) }
             }
