@@ -112,7 +112,7 @@ struct ReportPage {
         // A panic takes the others offline with their tasks still on them: those are shown too.
         let (shown, online) = (kernel.cpus.cpus.count, kernel.cpus.online.count)
         try part("CPUS (\(shown == online || shown == 0 ? "\(online) online" : "\(online) of \(shown) online"))") {
-            if let failure = kernel.cpus.failure { throw ValueError.absent(failure) }
+            if let failure = kernel.cpus.failure { return try Bt.untold(kernel, [], failure, context, emit) }
             for cpu in kernel.cpus.cpus {
                 try StackOutput.emit(try cpu.current, kernel, context, emit) { try reader.stack(of: cpu) }
             }

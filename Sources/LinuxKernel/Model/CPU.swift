@@ -46,7 +46,7 @@ package struct CPUTable: Sendable {
             failure = nil
         } catch {
             cpus = []
-            failure = "\(error)"
+            failure = LinuxKernel.missingTypes(target) ?? "\(error)"
         }
     }
 

@@ -33,12 +33,18 @@ struct MemorySources: Sendable {
             graph.add(btf)
             sources.unwind = unwinding(symbols, graph)
         } catch {
-            journal.remark("BTF cannot be used, so that types are unknown: \(error)")
-            // The header alone tells the layout of ORC entries since 6.3.
+            journal.remark(
+                "types are unknown, so that tasks, CPUs, modules, memory and locks cannot be told without the kernel's "
+                    + "vmlinux (-s FILE): its BTF cannot be used: \(error)")
+            if let types = info.flatMap({ VMCoreInfoTypes($0) }) {
+                sources.types = types
+                journal.note("the structures of the log by VMCOREINFO")
+            }
+            // The header alone tells the layout of ORC entries since 6.3, and before that the entries do.
             sources.unwind = unwinding(symbols, TypeGraph())
         }
         let unwinds = sources.unwind.first.map { $0 is ORCTable ? "ORC" : "frame pointers" }
-        let parts = ["kallsyms"] + (sources.types == nil ? [] : ["BTF"]) + (unwinds.map { [$0] } ?? [])
+        let parts = ["kallsyms"] + (sources.types is KernelBTF ? ["BTF"] : []) + (unwinds.map { [$0] } ?? [])
         let all = parts.dropLast().joined(separator: ", ") + (parts.count > 1 ? " and " : "") + (parts.last ?? "")
         sources.name = "the kernel's own \(all)"
         return sources
