@@ -103,7 +103,10 @@ package final class LinuxKernel: Kernel {
     /// All tasks; enumerated at the first call.
     package func tasks() throws -> TaskTable {
         if let known = taskTable.withLock({ $0 }) { return known }
-        let table = try TaskTable(model)
+        let table: TaskTable
+        do { table = try TaskTable(model) } catch {
+            throw Self.missingTypes(model).map { ValueError.absent($0) } ?? error
+        }
         taskTable.withLock { $0 = table }
         return table
     }

@@ -176,4 +176,18 @@ struct LockTests {
         #expect(waits.map(\.lockClass.name) == ["rwsem"])
         #expect(waits.map(\.lock) == [wait.lock])
     }
+
+    @Test("A lock within a super block is called by its member")
+    func superBlock() throws {
+        let kernel = try RealKernels.open("abba.kdump")
+        let head = try Globals.structure(kernel.model, "super_blocks", "list_head")
+        var first: Value?
+        try ListWalk.entries(head, "super_block", "s_list", anomaly: { _ in }) { first = first ?? $0 }
+        let block = try #require(first)
+        let names = LockNames(kernel, [])
+        let rename = try #require(names.name(.mutex, try block["s_vfs_rename_mutex"].address))
+        #expect(rename.hasPrefix("super_block->s_vfs_rename_mutex of "))
+        let mount = try #require(names.name(.rwsem, try block["s_umount"].address))
+        #expect(mount.hasPrefix("super_block->s_umount of "))
+    }
 }

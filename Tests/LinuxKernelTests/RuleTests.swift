@@ -34,6 +34,21 @@ struct RuleTests {
         #expect(stall.parties.count == 1 && stall.parties.first?.contains("CPU 1 running task 41 (nlm_gc)") == true)
     }
 
+    /// As a report of the watchdog's left it before 5.13, and as what prints on a console leaves it.
+    @Test func aWatchdogTimeThatBeganAnewHidesNoSoftLockup() throws {
+        let whole = try RealKernels.open("nlmgc-hang.kdump")
+        let specimen = try RealKernels.specimen("nlmgc-hang.kdump")
+        var memory = PatchedMemory(specimen.memory)
+        let touched = try whole.model.perCPUVariable("watchdog_touch_ts", cpu: 1).address
+        let clock = try #require(KernelTime(whole).latest?.clock)
+        try memory.write(KernelTime.watchdogSeconds(clock), at: try whole.target.space.translate(touched))
+        let changed = try LinuxKernel(
+            opening: Specimen(memory: memory, facts: specimen.facts, files: specimen.files), journal: Journal())
+        let lockup = try #require(Examination(changed).faults.first { $0.rule == "soft-lockup" })
+        #expect(lockup.parties.contains("CPU 1") && lockup.parties.contains("task 41 (nlm_gc)"))
+        #expect(lockup.summary.contains("for 33 s"))
+    }
+
     @Test func aWatchdogsPanicIsTheLockupOfTheTaskThatItInterrupted() throws {
         let lockup = try #require(try faults("kq-spin.flat").first { $0.rule == "soft-lockup" })
         #expect(lockup.parties.contains("task 45 (reaper)"))

@@ -49,7 +49,7 @@ package struct ORCFormat: Sendable, Equatable {
 
     /// Decides from what is known: the members win, because back-ported layouts come without a header (RHEL 9.6);
     /// the header (20 bytes of SHA-1) then tells the register numbers, and alone it tells all. A header that is not
-    /// known leaves the numbers to `entries`, the table itself. Nil, with the reason in `why`, when nothing is known or
+    /// known leaves the numbers to `entries`, the table itself; so is the layout where there is neither. Nil, with the reason in `why`, when nothing is known or
     /// all is something new. `addsAfterLoading` is the caller's to know.
     package static func decide(
         members: EntryMembers?, header: ByteSlice?, entries: ByteSlice? = nil, addsAfterLoading: Bool = true
@@ -68,8 +68,9 @@ package struct ORCFormat: Sendable, Equatable {
             )
         }
         guard let members else {
-            guard let known else { return (nil, "neither struct orc_entry nor an ORC header is known") }
-            return format(known.layout, "ORC layout by its header")
+            if let known { return format(known.layout, "ORC layout by its header") }
+            if let layout = entries.flatMap(layout(seenIn:)) { return format(layout, "ORC layout by its entries") }
+            return (nil, "neither struct orc_entry nor an ORC header is known")
         }
         switch (members.hasEnd, members.hasSignal, members.typeWidth) {
         case (true, false, 2): return format(.end, "struct orc_entry has `end` and no `signal`")
@@ -91,6 +92,30 @@ package struct ORCFormat: Sendable, Equatable {
         }
         if counts.three > counts.five &* 8 { return .renumbered }
         return counts.five > counts.three &* 8 ? .original : nil
+    }
+
+    /// What the entries themselves show, where nothing else is known. Nearly all of them are of functions that keep the stack
+    /// pointer (5, since 7.1 3), and calls: type 2 where it has three bits, 0 where it has two; and bit 11 is set by an entry
+    /// that ends a stack in the one layout with two bits that has it. Nil when they are neither.
+    private static func layout(seenIn entries: ByteSlice) -> Layout? {
+        var calls: (old: Int, typed: Int, others: Int) = (0, 0, 0)
+        var hasLast = false
+        for index in 0..<entries.count / 6 {
+            guard let bits = entries.withBytes({ $0.little(6 &* index &+ 4, as: UInt16.self) }) else { break }
+            if bits >> 11 & 1 == 1 { hasLast = true }
+            guard bits & 15 == 5 || bits & 15 == 3 else { continue }
+            switch bits >> 8 & 7 {
+            case 0: calls.old += 1
+            case 2: calls.typed += 1
+            default: calls.others += 1
+            }
+        }
+        let all = calls.old + calls.typed + calls.others
+        // Of a kernel's, one in a hundred is another.
+        guard all >= 1000 else { return nil }
+        if calls.typed > all / 10 * 9 { return .typed }
+        guard calls.old > all / 10 * 9 else { return nil }
+        return hasLast ? .signalAndEnd : .end
     }
 
     private static let headers: [(prefix: [UInt8], layout: Layout, registers: Registers)] = [

@@ -2,6 +2,7 @@
 
 internal import Bytes
 internal import Capabilities
+internal import Machine
 package import Pipeline
 internal import Target
 internal import Unwind
@@ -36,6 +37,30 @@ package struct Bt: Stage {
 
     package init(_ arguments: Arguments) throws { self.arguments = arguments }
 
+    /// What the notes of a dump have of the CPUs, where nothing tells which tasks run on them.
+    static func untold(
+        _ kernel: LinuxKernel, _ wanted: [Int], _ failure: String, _ context: Context, _ emit: Emit
+    ) throws {
+        guard !kernel.states.isEmpty else {
+            throw CommandError("what runs on the CPUs cannot be told, and the dump has no registers: \(failure)")
+        }
+        context.gaps.note(Gap("which tasks run on the CPUs", why: failure))
+        let reader = StackReader(kernel)
+        for (number, state) in kernel.states.enumerated() where wanted.isEmpty || wanted.contains(number) {
+            let listing = StackListing(reader.stack(of: state, number: number), kernel.model)
+            let lines =
+                ["CPU: \(number)  (the dump's note \(state.source); of which task is not known)"] + listing.lines()
+            let frames = listing.frames.map { frame in
+                FieldValue.text("\(frame.symbol ?? "?")+0x\(hex(frame.offset ?? 0))")
+            }
+            try emit(
+                .record(
+                    Record(
+                        "cpu_stack", [Field("cpu", nil, .signed(Int64(number))), Field("frames", nil, .list(frames))],
+                        presentation: .block(lines + [""]))))
+        }
+    }
+
     package func finish(_ context: Context, _ emit: Emit) throws {
         let kernel = try linux(context)
         let reader = StackReader(kernel)
@@ -47,6 +72,7 @@ package struct Bt: Stage {
                 guard let number = Int(word) else { throw UsageError("bt: \(word) is no CPU number") }
                 return number
             }
+            if let failure = kernel.cpus.failure { return try Self.untold(kernel, wanted, failure, context, emit) }
             for number in wanted where !kernel.cpus.cpus.contains(where: { $0.number == number }) {
                 throw CommandError("there is no CPU \(number)")
             }
@@ -56,6 +82,9 @@ package struct Bt: Stage {
             return
         }
         var tasks: [Task] = []
+        if arguments.operands.isEmpty, let failure = kernel.cpus.failure {
+            return try Self.untold(kernel, [], failure, context, emit)
+        }
         if arguments.operands.isEmpty {
             guard let task = try? Focused.task(context.session.focus.task, kernel) else {
                 throw CommandError("no CPU has a task; name one: bt PID")

@@ -26,6 +26,7 @@ package struct Mod: Stage {
 
     package func finish(_ context: Context, _ emit: Emit) throws {
         let table = try linux(context).modules
+        if let failure = table.failure { throw CommandError("the modules cannot be listed: \(failure)") }
         for anomaly in table.anomalies { context.gaps.note(Gap("the module list", why: anomaly.description)) }
         // crash's `mod -S DIRECTORY` and `mod -s NAME FILE` name files.
         let loads = ["-s", "-S", "-d", "-D", "-r", "-R", "-o", "-g"].contains { arguments.has($0) }

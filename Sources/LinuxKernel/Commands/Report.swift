@@ -92,7 +92,8 @@ struct ReportPage {
 
     func modules() throws {
         let modules = kernel.modules.modules
-        try part("MODULES (\(modules.count))") {
+        try part(kernel.modules.failure == nil ? "MODULES (\(modules.count))" : "MODULES") {
+            if let failure = kernel.modules.failure { throw ValueError.absent(failure) }
             for anomaly in kernel.modules.anomalies {
                 context.gaps.note(Gap("the module list", why: anomaly.description))
             }
@@ -108,7 +109,10 @@ struct ReportPage {
 
     func cpus() throws {
         let reader = StackReader(kernel)
-        try part("CPUS (\(kernel.cpus.cpus.count) online)") {
+        // A panic takes the others offline with their tasks still on them: those are shown too.
+        let (shown, online) = (kernel.cpus.cpus.count, kernel.cpus.online.count)
+        try part("CPUS (\(shown == online || shown == 0 ? "\(online) online" : "\(online) of \(shown) online"))") {
+            if let failure = kernel.cpus.failure { return try Bt.untold(kernel, [], failure, context, emit) }
             for cpu in kernel.cpus.cpus {
                 try StackOutput.emit(try cpu.current, kernel, context, emit) { try reader.stack(of: cpu) }
             }

@@ -19,7 +19,11 @@ extension ReportPage {
     }
 
     func blocked() throws {
-        let table = try kernel.tasks()
+        let table: TaskTable
+        do { table = try kernel.tasks() } catch {
+            try part("UNINTERRUPTIBLE TASKS") { throw error }
+            return
+        }
         let blocked = table.tasks.filter { (try? $0.state.isUninterruptible) == true }
         try part("UNINTERRUPTIBLE TASKS (\(blocked.count) of \(table.tasks.count))") {
             for group in groups(blocked) { try show(group) }

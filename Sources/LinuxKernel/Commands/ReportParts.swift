@@ -30,6 +30,13 @@ extension ReportPage {
                 fields.append(Field("cpu", nil, .signed(Int64(cpu.number))))
                 fields.append(Field("task", nil, .record(Record("task", StackOutput.identity(task)))))
                 agreement(try? log.get(), cpu, &lines, &fields)
+            } else if let failure = kernel.cpus.failure {
+                // PANIC_CPU_INVALID is -1.
+                let cpu = (try? Globals.word(kernel.model, "panic_cpu", size: 4)).flatMap { $0 < 1 << 16 ? $0 : nil }
+                lines.append(
+                    "  " + (cpu.map { "on CPU \($0); its task" } ?? "what ran then") + " cannot be told: \(failure)")
+                context.gaps.note(Gap("what ran on the CPUs", why: failure))
+                fields.append(Field("cpu", nil, cpu.map { .unsigned($0) } ?? .gap(failure)))
             } else {
                 lines.append("  the kernel did not panic: it was running, or hanging, when the dump was taken")
                 let blocked = try kernel.tasks().tasks.filter { (try? $0.state.isUninterruptible) == true }

@@ -73,7 +73,7 @@ struct LockNames {
         return name
     }
 
-    /// A lock within a super block: `s_umount`, or the levels at which a file system is frozen
+    /// A lock within a super block: `s_umount`, `s_vfs_rename_mutex`, ..., or the levels at which a file system is frozen
     /// (`s_writers.rw_sem[level]`, include/linux/fs.h).
     private func superBlock(_ lockClass: LockClass, _ address: VirtualAddress) -> String? {
         guard let block = superBlocks.first(where: { address.distance(from: $0.address) < $0.size }),
@@ -88,12 +88,20 @@ struct LockNames {
     }
 
     private func member(_ address: VirtualAddress, _ block: Value) -> String {
-        if (try? block["s_umount"].address) == address { return "s_umount" }
         for level in 0..<Int64(3)
         where (try? block.path("s_writers", "rw_sem").element(level).address) == address {
             return "s_writers.rw_sem[\(level)]"
         }
-        return "+0x\(hex(address.distance(from: (try? block.address) ?? address)))"
+        let within = address.distance(from: (try? block.address) ?? address)
+        let types = kernel.model.types
+        if case .aggregate(let type)? = try? block.strippedType {
+            for member in type.members where !member.name.isEmpty && member.bitOffset / 8 <= within {
+                let rest = within - member.bitOffset / 8
+                guard let size = (try? types.size(member.type)).flatMap({ $0 }), rest < size else { continue }
+                return member.name + (rest == 0 ? "" : "+0x\(hex(rest))")
+            }
+        }
+        return "+0x\(hex(within))"
     }
 
     private func memory(_ address: VirtualAddress) -> String? {

@@ -2,6 +2,7 @@
 
 internal import Bytes
 internal import DebugModel
+internal import Memory
 package import Target
 
 package struct CPU: Sendable {
@@ -45,15 +46,22 @@ package struct CPUTable: Sendable {
             failure = nil
         } catch {
             cpus = []
-            failure = "\(error)"
+            failure = LinuxKernel.missingTypes(target) ?? "\(error)"
         }
+    }
+
+    /// The bits of a mask where no type is known: as many as there can be CPUs.
+    private static func untyped(_ target: Target, _ name: String) -> ByteSlice? {
+        guard let mask = target.symbols.symbol(named: name)?.address,
+            let count = try? Globals.word(target, "nr_cpu_ids", size: 4), count > 0, count <= 1 << 16
+        else { return nil }
+        return try? target.space.read(mask, count: (Int(count) + 63) / 64 * 8)
     }
 
     /// The numbers set in `__cpu_NAME_mask`; nil when there is no such variable (a kernel without SMP).
     static func mask(_ target: Target, _ name: String) -> [Int]? {
-        guard let mask = try? target.variable("__cpu_\(name)_mask"), let bits = try? mask["bits"].bytes() else {
-            return nil
-        }
+        let typed = (try? target.variable("__cpu_\(name)_mask")).flatMap { try? $0["bits"].bytes() }
+        guard let bits = typed ?? untyped(target, "__cpu_\(name)_mask") else { return nil }
         var numbers: [Int] = []
         for index in 0..<bits.count {
             let byte = bits[index] ?? 0

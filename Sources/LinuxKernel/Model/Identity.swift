@@ -25,8 +25,11 @@ package struct Identity: Sendable {
 
     package init(_ kernel: LinuxKernel) {
         let target = kernel.model
+        let untyped = Self.untypedNames(target)
         func name(_ member: String) -> Result<String, any Error> {
-            Result { try target.variable("init_uts_ns").path("name", member).text() }
+            let typed = Result { try target.variable("init_uts_ns").path("name", member).text() }
+            if case .failure = typed, let text = untyped[member] { return .success(text) }
+            return typed
         }
         // What VMCOREINFO said stands in for a page that is gone.
         let read = name("release")
@@ -46,6 +49,22 @@ package struct Identity: Sendable {
             time = clock.map { ($0.wallSeconds, "the kernel's clock") }
         }
         loadAverage = Self.load(target)
+    }
+
+    /// The names of `init_uts_ns` where no type tells where they are: `struct new_utsname` is six arrays of 65 characters (it is
+    /// what uname(2) fills in), and the first says Linux.
+    private static func untypedNames(_ target: Target) -> [String: String] {
+        guard (try? target.types.lookup(.structure, "uts_namespace")).flatMap({ $0 }) == nil,
+            let place = target.symbols.symbol(named: "init_uts_ns")?.address,
+            let bytes = try? target.space.read(place, count: 64 + 6 * 65),
+            let start = (0..<64).first(where: { bytes.hasBytes(Array("Linux\0".utf8), at: $0) })
+        else { return [:] }
+        var names: [String: String] = [:]
+        for (index, member) in ["sysname", "nodename", "release", "version", "machine"].enumerated() {
+            let text = bytes.clamped(UInt64(start + index * 65), 65).array.prefix { $0 != 0 }
+            names[member] = String(decoding: text, as: UTF8.self)
+        }
+        return names
     }
 
     /// `avenrun`: fixed point with 11 bits (FSHIFT).

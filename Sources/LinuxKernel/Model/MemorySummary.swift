@@ -125,6 +125,7 @@ struct MemoryCounters {
                 return try total("vm_node_stat", index, differences: try nodeDifferences(), "vm_node_stat_diff")
             }
         }
+        if zoneItems.isEmpty, nodeItems.isEmpty { throw ValueError.noType("enum node_stat_item") }
         throw ValueError.absent("the kernel does not count \(names.joined(separator: " or "))")
     }
 

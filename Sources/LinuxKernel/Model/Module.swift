@@ -113,6 +113,8 @@ package struct Module: Sendable {
 package struct ModuleTable: Sendable {
     package let modules: [Module]
     package let anomalies: [WalkAnomaly]
+    /// Why `modules` is empty, when it is not because none is loaded.
+    package let failure: String?
 
     package init(_ target: Target) throws {
         var modules: [Module] = []
@@ -127,5 +129,13 @@ package struct ModuleTable: Sendable {
         }
         self.modules = modules
         self.anomalies = anomalies
+        failure = nil
+    }
+
+    /// The modules of a kernel whose list cannot be read.
+    package init(failure: String) {
+        modules = []
+        anomalies = []
+        self.failure = failure
     }
 }

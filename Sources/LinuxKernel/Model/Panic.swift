@@ -20,5 +20,11 @@ extension LinuxKernel {
     package var panicTask: Task? { try? panicCPU?.current }
 
     /// `tainted_mask`; nil when it cannot be read.
-    package var taint: UInt64? { try? model.variable("tainted_mask").unsigned() }
+    package var taint: UInt64? { try? Globals.word(model, "tainted_mask") }
+
+    /// What to do about types that nothing tells; nil when they are known.
+    static func missingTypes(_ target: Target) -> String? {
+        let task = (try? target.types.lookup(.structure, "task_struct")).flatMap { $0 }
+        return task != nil ? nil : "the types of this kernel are unknown; its vmlinux tells them (-s FILE)"
+    }
 }

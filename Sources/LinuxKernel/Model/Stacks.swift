@@ -78,14 +78,25 @@ package struct StackReader: Sendable {
         return try stack(of: try cpu.current, on: cpu, state)
     }
 
+    /// The stack of the CPU whose registers these are, of a kernel without types: of which task it is nobody can tell, and the
+    /// stack's task is none.
+    func stack(of state: CPUState, number: Int) -> TaskStack {
+        let stack = unwound(state)
+        let nobody = Task(Value(target: kernel.model, type: .void, place: .memory(VirtualAddress(0))))
+        return TaskStack(
+            task: nobody, origin: .cpu(number, note: state.source), stack: stack, remarks: [],
+            suspects: returnAddresses.suspects(stack.frames))
+    }
+
+    private func unwound(_ state: CPUState) -> Stack {
+        state.isUserMode == true
+            ? Stack(frames: [], end: .userMode(state.registers))
+            : unwinder.unwind(from: state.registers, isReturnAddress: false)
+    }
+
     private func stack(of task: Task, on cpu: CPU, _ state: CPUState) throws -> TaskStack {
         let origin = StackOrigin.cpu(cpu.number, note: state.source)
-        let stack: Stack
-        if state.isUserMode == true {
-            stack = Stack(frames: [], end: .userMode(state.registers))
-        } else {
-            stack = unwinder.unwind(from: state.registers, isReturnAddress: false)
-        }
+        let stack = unwound(state)
         let remarks = (try? endMarker(try task.stack)) ?? []
         return TaskStack(
             task: task, origin: origin, stack: stack, remarks: remarks,

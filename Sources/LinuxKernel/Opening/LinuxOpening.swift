@@ -45,7 +45,7 @@ struct LinuxOpening {
         let modules: ModuleTable
         do { modules = try ModuleTable(base) } catch {
             journal.note("the modules cannot be listed: \(error)")
-            modules = ModuleTable(modules: [], anomalies: [])
+            modules = ModuleTable(failure: LinuxKernel.missingTypes(base) ?? "\(error)")
         }
         if !modules.modules.isEmpty { journal.note("\(modules.modules.count) modules on the list") }
         let orc = memory.orcFormat(base.symbols, base.types)
@@ -80,12 +80,5 @@ struct LinuxOpening {
         var offsets = [UInt64?](repeating: nil, count: last + 1)
         for cpu in possible { offsets[cpu] = try? target.space.word(symbol.address.advanced(by: UInt64(cpu * 8))) }
         return PerCPUAreas(offsets: offsets)
-    }
-}
-
-extension ModuleTable {
-    fileprivate init(modules: [Module], anomalies: [WalkAnomaly]) {
-        self.modules = modules
-        self.anomalies = anomalies
     }
 }

@@ -21,7 +21,7 @@ struct MemorySources: Sendable {
         let symbols = try ground.kallsyms ?? kallsyms()
         journal.note("kallsyms: \(symbols.count) symbols")
         for remark in symbols.remarks { journal.remark(remark) }
-        var sources = DebugSources(name: "the kernel's own kallsyms, BTF and ORC", symbols: symbols)
+        var sources = DebugSources(name: "the kernel's own kallsyms", symbols: symbols)
         do {
             let btf = try btf(SymbolTable([symbols]))
             let types = KernelBTF(btf, symbols: symbols)
@@ -33,10 +33,20 @@ struct MemorySources: Sendable {
             graph.add(btf)
             sources.unwind = unwinding(symbols, graph)
         } catch {
-            journal.remark("BTF cannot be used, so that types are unknown: \(error)")
-            // The header alone tells the layout of ORC entries since 6.3.
+            journal.remark(
+                "types are unknown, so that tasks, CPUs, modules, memory and locks cannot be told without the kernel's "
+                    + "vmlinux (-s FILE): its BTF cannot be used: \(error)")
+            if let types = info.flatMap({ VMCoreInfoTypes($0) }) {
+                sources.types = types
+                journal.note("the structures of the log by VMCOREINFO")
+            }
+            // The header alone tells the layout of ORC entries since 6.3, and before that the entries do.
             sources.unwind = unwinding(symbols, TypeGraph())
         }
+        let unwinds = sources.unwind.first.map { $0 is ORCTable ? "ORC" : "frame pointers" }
+        let parts = ["kallsyms"] + (sources.types is KernelBTF ? ["BTF"] : []) + (unwinds.map { [$0] } ?? [])
+        let all = parts.dropLast().joined(separator: ", ") + (parts.count > 1 ? " and " : "") + (parts.last ?? "")
+        sources.name = "the kernel's own \(all)"
         return sources
     }
 
@@ -232,9 +242,14 @@ struct MemorySources: Sendable {
     func orcFormat(_ symbols: SymbolTable, _ types: TypeGraph) -> (format: ORCFormat?, why: String) {
         func address(_ name: String) -> VirtualAddress? { symbols.symbol(named: name)?.address }
         let header = address("__start_orc_header").flatMap { try? space.read($0, count: 20) }
-        // The first few thousand are enough to see what they are.
-        let entries = address("__start_orc_unwind").flatMap { try? space.read($0, count: 6 * 4096) }
-        return ORCFormat.decide(members: ORCFormat.EntryMembers(types), header: header, entries: entries)
+        let members = ORCFormat.EntryMembers(types)
+        // The first few thousand are enough to see how registers are numbered; for the layout rare ones count too.
+        var count = 6 * 4096
+        if members == nil, header == nil, let start = address("__start_orc_unwind"), let end = address("__stop_orc_unwind") {
+            count = Int(clamping: min(end.distance(from: start), 1 << 25))
+        }
+        let entries = address("__start_orc_unwind").flatMap { try? space.read($0, count: count) }
+        return ORCFormat.decide(members: members, header: header, entries: entries)
     }
 
     /// The kernel's ORC table as it is in memory: sorted, and with what was patched at run time. Nil, with the reason
@@ -251,8 +266,8 @@ struct MemorySources: Sendable {
         journal.note("ORC: \(decided.why)")
         guard let format = decided.format else { return nil }
         do {
-            let (rows, rowHoles) = try readPartly(places, placesEnd.distance(from: places), "__start_orc_unwind_ip")
             let (said, saidHoles) = try readPartly(entries, entriesEnd.distance(from: entries), "__start_orc_unwind")
+            let (rows, rowHoles) = try readPartly(places, placesEnd.distance(from: places), "__start_orc_unwind_ip")
             let table = ORCTable(
                 places: rows, at: places, entries: said, format: format, isFinal: true, placeHoles: rowHoles,
                 entryHoles: saidHoles)

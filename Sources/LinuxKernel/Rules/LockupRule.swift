@@ -6,7 +6,9 @@ internal import Bytes
 internal import Target
 
 /// The kernel's own measure (kernel/watchdog.c): the most urgent task of a CPU, which sets `watchdog_touch_ts`, has not
-/// run for twice `watchdog_thresh` seconds; or no timer interrupt came for `watchdog_thresh`.
+/// run for twice `watchdog_thresh` seconds; or no timer interrupt came for `watchdog_thresh`. Until 5.13 a report of the
+/// watchdog's started that time anew, and what prints on a slow console does so still: that task itself tells since when it
+/// is to run.
 enum LockupRule: Analysis {
     static let rule = "lockup"
     static let question = "Does a CPU run one thing for so long that nothing else gets to run there?"
@@ -68,7 +70,7 @@ enum LockupRule: Analysis {
             guard !activity.isIdle else { return nil }
             let silent = latest.clock > clock ? (latest.clock - clock) / 1_000_000_000 : 0
             if clock != 0, silent > threshold { return hard(cpu, activity, silent) }
-            return soft(cpu, activity)
+            return soft(cpu, activity) ?? starved(cpu, activity)
         }
 
         /// What the kernel itself found, when it panicked for that: its watchdog stands on the stack below the panic.
@@ -109,6 +111,28 @@ enum LockupRule: Analysis {
                         reproduce: "print per_cpu(runqueues, \(latest.cpu)).clock / 1073741824"),
                     limit,
                 ])
+        }
+
+        /// The CPU's stop task, before which no other comes, is queued and has not run since.
+        private func starved(_ cpu: CPU, _ activity: CPUActivity) -> Finding? {
+            guard let stop = try? cpu.runQueue["stop"].pointee(), (try? stop["on_rq"].unsigned()) == 1,
+                let address = try? stop.address, address != (try? cpu.current.address),
+                let queued = try? stop["sched_info"]["last_queued"].unsigned(), queued != 0, latest.clock > queued,
+                case let seconds = (latest.clock - queued) / 1_000_000_000, seconds > 2 * threshold
+            else { return nil }
+            let task = "per_cpu(runqueues, \(cpu.number)).stop"
+            return finding(
+                "soft-lockup", .certain, cpu, activity, "for \(seconds) s",
+                [
+                    Evidence(
+                        claim: "the most urgent task of CPU \(cpu.number), \(StackOutput.name(Task(stop))), is to run",
+                        expected: .number(1), reproduce: "print \(task)->on_rq"),
+                    Evidence(
+                        claim: "and has waited for \(seconds) s", expected: .number(seconds),
+                        reproduce: "print (per_cpu(runqueues, \(latest.cpu)).clock - \(task)->sched_info.last_queued)"
+                            + " / 1000000000"),
+                    limit,
+                ].filter { isOwn || $0.reproduce != limit.reproduce })
         }
 
         private func hard(_ cpu: CPU, _ activity: CPUActivity, _ silent: UInt64) -> Finding {

@@ -15,6 +15,7 @@ enum OopsRule: Analysis {
 
     static func run(_ kernel: any Kernel) -> AnalysisResult? {
         guard let kernel = kernel as? LinuxKernel else { return nil }
+        guard kernel.cpus.failure == nil else { return .undecided("what runs on the CPUs cannot be read") }
         guard let cpu = kernel.panicCPU else { return .findings([]) }
         let activity = CPUActivity(cpu, kernel)
         if let failure = activity.failure { return .undecided("the stack of CPU \(cpu.number): \(failure)") }

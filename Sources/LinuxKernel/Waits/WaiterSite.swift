@@ -101,13 +101,14 @@ final class WaiterSite {
 }
 
 extension WaitScene {
-    /// An argument of the innermost of these functions on a task's stack, as it was when the function was entered.
+    /// An argument of the innermost of these functions on a task's stack, as it was when the function was entered. A compiler's
+    /// clone of one (`f.part.0`) stands for it: most keep the order of the parameters, and who asks looks at what is there.
     func argument(_ number: Int, of names: Set<String>, _ task: Task) -> VirtualAddress? {
         guard let stack = try? stacks.stack(of: task) else { return nil }
         let arguments = kernel.model.machine.layout.arguments
         guard arguments.indices.contains(number),
             let index = stack.stack.frames.firstIndex(where: { frame in
-                kernel.model.symbols.symbol(covering: frame.lookupAddress).map { names.contains($0.name) } ?? false
+                SpinFunctions.name(frame, kernel).map { names.contains($0) } ?? false
             }),
             let value = kernel.recover(stack).registerAtEntry(arguments[number], of: index),
             case .number(let address, width: let width) = value.content, width == 8
