@@ -461,7 +461,7 @@ static void fs_lookup2(void) { own_fs("lo2", "none"); child("fs_lkhold", stat_ho
 static void fs_access(void) { own_fs("ac", "none"); child("fs_lkhold", stat_holder); ms(200); access("slowlook/x/y", R_OK); }
 static void fs_exec(void) { own_fs("ex", "none"); child("fs_lkhold", stat_holder); ms(200); execl("slowlook", "a", "b", NULL); }
 static void fs_readdir(void) { own_fs("rdd", "none"); mkdir("slow", 0700); syscall(SYS_getdents64, open("slow", O_RDONLY), big, sizeof(big)); }
-static void fs_statfs(void) { struct statfs s; slow_file("st"); statfs("slow", &s); }
+static void fs_statfs(void) { struct statfs s; own_fs("st", "none"); close(open("slowstat", O_RDWR | O_CREAT, 0600)); statfs("slowstat", &s); }
 static void rename_holder(void) { rename("slow", "d/z"); }
 static void rename_fs(const char *n) { own_fs(n, "none"); mkdir("d", 0700); mkdir("e", 0700); close(open("slow", O_CREAT | O_RDWR, 0600)); close(open("f", O_CREAT | O_RDWR, 0600)); }
 static void fs_rename(void) { rename_fs("rn"); rename("slow", "d/z"); }

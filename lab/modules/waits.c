@@ -421,7 +421,9 @@ static const struct inode_operations waitfs_file_iops = { .setattr = waitfs_seta
 
 static int waitfs_statfs(struct dentry *dentry, struct kstatfs *buf)
 {
-	slow_dentry(dentry);
+	/* not of every slow file: a loop device asks as well when it is given one (7.3) */
+	if (!strncmp(dentry->d_name.name, "slowstat", 8))
+		wait_for_ever();
 	return simple_statfs(dentry, buf);
 }
 
