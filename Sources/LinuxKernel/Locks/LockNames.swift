@@ -73,7 +73,7 @@ struct LockNames {
         return name
     }
 
-    /// A lock within a super block: `s_umount`, or the levels at which a file system is frozen
+    /// A lock within a super block: any member, among them the levels at which a file system is frozen
     /// (`s_writers.rw_sem[level]`, include/linux/fs.h).
     private func superBlock(_ lockClass: LockClass, _ address: VirtualAddress) -> String? {
         guard let block = superBlocks.first(where: { address.distance(from: $0.address) < $0.size }),
@@ -88,12 +88,12 @@ struct LockNames {
     }
 
     private func member(_ address: VirtualAddress, _ block: Value) -> String {
-        if (try? block["s_umount"].address) == address { return "s_umount" }
         for level in 0..<Int64(3)
         where (try? block.path("s_writers", "rw_sem").element(level).address) == address {
             return "s_writers.rw_sem[\(level)]"
         }
-        return "+0x\(hex(address.distance(from: (try? block.address) ?? address)))"
+        let offset = address.distance(from: (try? block.address) ?? address)
+        return kernel.model.memberName(at: offset, of: "super_block") ?? "+0x\(hex(offset))"
     }
 
     private func memory(_ address: VirtualAddress) -> String? {
