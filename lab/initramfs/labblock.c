@@ -437,7 +437,7 @@ static void fs_trunc(void) { int fd = slow_file("tr"); child("fs_whold", fs_writ
 static void fs_chmod(void) { int fd = slow_file("ch"); fchmod(fd, 0644); }
 static void fs_unlink2(void) { slow_file("ul2"); child("fs_whold", fs_write2_helper); ms(200); unlink("slow"); }
 static void fs_unlink(void) { slow_file("ul"); unlink("slow"); }
-static void fs_fsync(void) { fsync(slow_file("fsy")); }
+static void fs_fsync(void) { own_fs("fsy", "none"); fsync(open("slowsync", O_RDWR | O_CREAT, 0600)); }
 static void fs_ioctl(void) { ioctl(slow_file("io"), 0x1234, 0x77); }
 static void fs_lock(void) { fcntl(slow_file("lk"), F_SETLKW, &whole); }
 static void fs_seek(void) { lseek(slow_file("sk"), 12, SEEK_CUR); }
@@ -461,7 +461,7 @@ static void fs_lookup2(void) { own_fs("lo2", "none"); child("fs_lkhold", stat_ho
 static void fs_access(void) { own_fs("ac", "none"); child("fs_lkhold", stat_holder); ms(200); access("slowlook/x/y", R_OK); }
 static void fs_exec(void) { own_fs("ex", "none"); child("fs_lkhold", stat_holder); ms(200); execl("slowlook", "a", "b", NULL); }
 static void fs_readdir(void) { own_fs("rdd", "none"); mkdir("slow", 0700); syscall(SYS_getdents64, open("slow", O_RDONLY), big, sizeof(big)); }
-static void fs_statfs(void) { struct statfs s; own_fs("st", "none"); close(open("slowstat", O_RDWR | O_CREAT, 0600)); statfs("slowstat", &s); }
+static void fs_statfs(void) { struct statfs s; slow_file("st"); statfs("slow", &s); }
 static void rename_holder(void) { rename("slow", "d/z"); }
 static void rename_fs(const char *n) { own_fs(n, "none"); mkdir("d", 0700); mkdir("e", 0700); close(open("slow", O_CREAT | O_RDWR, 0600)); close(open("f", O_CREAT | O_RDWR, 0600)); }
 static void fs_rename(void) { rename_fs("rn"); rename("slow", "d/z"); }

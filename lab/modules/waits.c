@@ -275,6 +275,9 @@ static ssize_t waitfs_write_iter(struct kiocb *iocb, struct iov_iter *from)
 
 static int waitfs_fsync(struct file *file, loff_t start, loff_t end, int datasync)
 {
+	/* who gives a file to a loop device has it synced first (7.3): only what the device itself asks for is slow */
+	if (!(current->flags & PF_KTHREAD) && strncmp(file->f_path.dentry->d_name.name, "slowsync", 8))
+		return 0;
 	return slow_file(file);
 }
 
@@ -421,9 +424,7 @@ static const struct inode_operations waitfs_file_iops = { .setattr = waitfs_seta
 
 static int waitfs_statfs(struct dentry *dentry, struct kstatfs *buf)
 {
-	/* not of every slow file: a loop device asks as well when it is given one (7.3) */
-	if (!strncmp(dentry->d_name.name, "slowstat", 8))
-		wait_for_ever();
+	slow_dentry(dentry);
 	return simple_statfs(dentry, buf);
 }
 
