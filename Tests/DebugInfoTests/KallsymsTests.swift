@@ -69,6 +69,23 @@ private func tables(_ builder: KallsymsBuilder, _ change: (inout [UInt8], Kallsy
         #expect(symbols.symbol(covering: VirtualAddress(0x1000)) == nil)
     }
 
+    @Test func whatLiesAmongDataIsDataWhateverItsLetterSays() throws {
+        var builder = builder(300)
+        builder.add("T", "_sdata", image + 0x20_0000)
+        builder.add("T", "init_task", image + 0x20_0000)
+        builder.add("t", "tk_ntp_data", image + 0x20_1000)
+        builder.add("W", "weak_number", image + 0x20_2000)
+        builder.add("T", "_edata", image + 0x20_3000)
+        builder.add("T", "_sinittext", image + 0x20_3000)
+        let symbols = try Kallsyms(tables(builder))
+        for name in ["init_task", "tk_ntp_data", "weak_number"] {
+            #expect(symbols.symbols(named: name).first?.kind == .object)
+        }
+        for name in ["_stext", "sys_number7_call", "_sinittext"] {
+            #expect(symbols.symbols(named: name).first?.kind == .function)
+        }
+    }
+
     @Test func whatFollowsReadOnlyDataIsNotNamedByIt() throws {
         var builder = builder(300)
         builder.add("R", "file_operations", image + 0x20_0000)

@@ -396,3 +396,13 @@ private func link(_ builder: KernelBuilder, _ nodes: [VirtualAddress]) {
         )
     }
 }
+
+@Suite struct VMALockTests {
+    @Test("An area's references are its own, and one of each reader, whether a writer waits or not")
+    func readers() {
+        #expect(VMALock.readers(0) == 0)
+        #expect(VMALock.readers(1) == 0)
+        #expect(VMALock.readers(3) == 2)
+        #expect(VMALock.readers(0x4000_0002) == 1)
+    }
+}

@@ -437,7 +437,7 @@ static void fs_trunc(void) { int fd = slow_file("tr"); child("fs_whold", fs_writ
 static void fs_chmod(void) { int fd = slow_file("ch"); fchmod(fd, 0644); }
 static void fs_unlink2(void) { slow_file("ul2"); child("fs_whold", fs_write2_helper); ms(200); unlink("slow"); }
 static void fs_unlink(void) { slow_file("ul"); unlink("slow"); }
-static void fs_fsync(void) { fsync(slow_file("fsy")); }
+static void fs_fsync(void) { own_fs("fsy", "none"); fsync(open("slowsync", O_RDWR | O_CREAT, 0600)); }
 static void fs_ioctl(void) { ioctl(slow_file("io"), 0x1234, 0x77); }
 static void fs_lock(void) { fcntl(slow_file("lk"), F_SETLKW, &whole); }
 static void fs_seek(void) { lseek(slow_file("sk"), 12, SEEK_CUR); }

@@ -275,6 +275,9 @@ static ssize_t waitfs_write_iter(struct kiocb *iocb, struct iov_iter *from)
 
 static int waitfs_fsync(struct file *file, loff_t start, loff_t end, int datasync)
 {
+	/* who gives a file to a loop device has it synced first (7.3): only what the device itself asks for is slow */
+	if (!(current->flags & PF_KTHREAD) && strncmp(file->f_path.dentry->d_name.name, "slowsync", 8))
+		return 0;
 	return slow_file(file);
 }
 

@@ -21,6 +21,7 @@ package final class Kallsyms: SymbolSource {
     private let perCPUEnd: UInt64
     private let chains = Mutex<NameChains?>(nil)
     private let readOnly = Mutex<[Range<UInt64>]?>(nil)
+    private let data = Mutex<[Range<UInt64>]?>(nil)
     /// What is damaged, a sentence each; all else is there.
     package let remarks: [String]
 
@@ -121,6 +122,23 @@ package final class Kallsyms: SymbolSource {
         }
     }
 
+    /// What the linker script bounds as data. Where one input section of `.data` is marked as code all of `.data` is (7.3), and
+    /// `nm`, which wrote the letters, calls what is in it text.
+    private var dataRanges: [Range<UInt64>] {
+        data.withLock { known in
+            if let known { return known }
+            let bounds = [
+                ("_sdata", "_edata"), ("__start_rodata", "__end_rodata"), ("__bss_start", "__bss_stop"),
+            ]
+            let made = bounds.compactMap { first, last -> Range<UInt64>? in
+                guard let start = indices(named: first).first, let end = indices(named: last).first else { return nil }
+                return addresses[start] < addresses[end] ? addresses[start]..<addresses[end] : nil
+            }
+            known = made
+            return made
+        }
+    }
+
     package var count: Int { addresses.count }
 
     private static func addresses(_ tables: KallsymsTables, _ count: Int) -> ([UInt64], Bool) {
@@ -183,7 +201,7 @@ package final class Kallsyms: SymbolSource {
         let lower = letter | 0x20
         var kind: Symbol.Kind
         switch lower {
-        case 0x74, 0x77: kind = .function
+        case 0x74, 0x77: kind = dataRanges.contains { $0.contains(address) } ? .object : .function
         case 0x61: kind = .absolute
         default: kind = .object
         }
@@ -233,8 +251,12 @@ package final class Kallsyms: SymbolSource {
     }
 
     package func symbols(named name: String) -> [Symbol] {
+        indices(named: name).compactMap { make($0) }.sorted { $0.address < $1.address }
+    }
+
+    private func indices(named name: String) -> [Int] {
         let wanted = Array(name.utf8)
-        let indices = withChains { chains -> [Int] in
+        return withChains { chains -> [Int] in
             var found: [Int] = []
             chains.forEach(hash: NameFNV.of(wanted)) { index in
                 if isNamed(index, wanted) { found.append(index) }
@@ -242,7 +264,6 @@ package final class Kallsyms: SymbolSource {
             }
             return found
         }
-        return indices.compactMap { make($0) }.sorted { $0.address < $1.address }
     }
 
     private func isNamed(_ index: Int, _ wanted: [UInt8]) -> Bool {

@@ -110,16 +110,20 @@ final class IdentificationTables: Sendable {
     func vmallocAreas() throws -> PlaceTable<VmallocArea> { try areas.get { try VmallocArea.all(target) } }
     func perCPU() -> PerCPUSymbols { perCPUSymbols.get { PerCPUSymbols(target) } }
 
-    /// The member of a structure that covers an offset; nil within an anonymous one or padding.
+    func memberName(at offset: UInt64, of name: String) -> String? { target.memberName(at: offset, of: name) }
+}
+
+extension Target {
+    /// The member of a structure that covers an offset; nil within padding.
     func memberName(at offset: UInt64, of name: String) -> String? {
-        guard let id = try? target.types.lookup(.structure, name) else { return nil }
+        guard let id = try? types.lookup(.structure, name) else { return nil }
         return member(at: offset, of: id, depth: 0)
     }
 
     private func member(at offset: UInt64, of id: TypeID, depth: Int) -> String? {
-        guard depth < 16, case .aggregate(let type)? = try? target.types.stripped(id).type else { return nil }
+        guard depth < 16, case .aggregate(let type)? = try? types.stripped(id).type else { return nil }
         for member in type.members where member.bitOffset / 8 <= offset {
-            guard let size = try? target.types.size(member.type), offset - member.bitOffset / 8 < size else { continue }
+            guard let size = try? types.size(member.type), offset - member.bitOffset / 8 < size else { continue }
             if !member.name.isEmpty { return member.name }
             if let inner = self.member(at: offset - member.bitOffset / 8, of: member.type, depth: depth + 1) {
                 return inner

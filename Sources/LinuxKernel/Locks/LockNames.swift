@@ -73,7 +73,7 @@ struct LockNames {
         return name
     }
 
-    /// A lock within a super block: `s_umount`, `s_vfs_rename_mutex`, ..., or the levels at which a file system is frozen
+    /// A lock within a super block: any member, among them the levels at which a file system is frozen
     /// (`s_writers.rw_sem[level]`, include/linux/fs.h).
     private func superBlock(_ lockClass: LockClass, _ address: VirtualAddress) -> String? {
         guard let block = superBlocks.first(where: { address.distance(from: $0.address) < $0.size }),
@@ -92,16 +92,8 @@ struct LockNames {
         where (try? block.path("s_writers", "rw_sem").element(level).address) == address {
             return "s_writers.rw_sem[\(level)]"
         }
-        let within = address.distance(from: (try? block.address) ?? address)
-        let types = kernel.model.types
-        if case .aggregate(let type)? = try? block.strippedType {
-            for member in type.members where !member.name.isEmpty && member.bitOffset / 8 <= within {
-                let rest = within - member.bitOffset / 8
-                guard let size = (try? types.size(member.type)).flatMap({ $0 }), rest < size else { continue }
-                return member.name + (rest == 0 ? "" : "+0x\(hex(rest))")
-            }
-        }
-        return "+0x\(hex(within))"
+        let offset = address.distance(from: (try? block.address) ?? address)
+        return kernel.model.memberName(at: offset, of: "super_block") ?? "+0x\(hex(offset))"
     }
 
     private func memory(_ address: VirtualAddress) -> String? {

@@ -111,7 +111,7 @@ package struct RequestSearch {
         target = kernel.model
         now = KernelTime.monotonic(kernel)
         tick = try? kernel.model.variable("jiffies").unsigned()
-        tickLength = (try? kernel.model.variable("tick_nsec").unsigned()) ?? 0
+        tickLength = KernelTime.tickLength(kernel) ?? 0
     }
 
     /// Nanoseconds that a request has been in use; nil when nothing tells.

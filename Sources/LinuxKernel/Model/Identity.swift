@@ -85,6 +85,8 @@ package struct Timekeeper: Sendable {
     package let uptime: UInt64
     /// The same without time asleep: CLOCK_MONOTONIC.
     package let monotonic: UInt64
+    /// Nanoseconds of a tick as NTP has adjusted it; nil when the timekeeper does not say.
+    package let tick: UInt64?
 
     package init(_ target: Target) throws {
         let keeper = try Self.find(target)
@@ -96,6 +98,8 @@ package struct Timekeeper: Sendable {
         let asleep = (try? keeper["offs_boot"].unsigned()) ?? 0
         uptime = base &+ asleep
         monotonic = base
+        // Shifted by NTP_SCALE_SHIFT (include/linux/timex.h).
+        tick = (try? keeper["ntp_tick"].unsigned()).map { $0 >> 32 }
     }
 
     /// `tk_core.timekeeper` until 6.16, `timekeeper_data[TIMEKEEPER_CORE]` since (22c62b9a84b8).

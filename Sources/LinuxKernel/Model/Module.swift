@@ -30,7 +30,11 @@ package struct Module: Sendable {
 
     /// Bytes of all regions.
     package var size: UInt64 { regions.reduce(0) { $0 &+ $1.size } }
-    package var base: VirtualAddress? { regions.map(\.start).min() }
+    /// Where its code begins, as `/proc/modules` has it (kernel/module/procfs.c): the other regions may lie below that, where
+    /// modules' code has a place of its own (x86-64 since 6.13).
+    package var base: VirtualAddress? {
+        regions.first { $0.kind == "text" || $0.kind == "core" }?.start ?? regions.map(\.start).min()
+    }
 
     package func contains(_ address: VirtualAddress) -> Bool { regions.contains { $0.contains(address) } }
 

@@ -24,11 +24,15 @@ struct KernelTime {
         let stopped = known.filter { $0.cpu != panicked }
         latest = (stopped.isEmpty ? known : stopped).max { $0.clock < $1.clock }
         // NSEC_PER_SEC / HZ, rounded.
-        if let tick = try? kernel.model.variable("tick_nsec").unsigned(), tick > 0 {
-            ticks = (1_000_000_000 + tick / 2) / tick
-        } else {
-            ticks = nil
-        }
+        ticks = Self.tickLength(kernel).map { tick in (1_000_000_000 + tick / 2) / tick }
+    }
+
+    /// Nanoseconds of a tick: `tick_nsec`, which became part of `struct ntp_data` in 6.14 (kernel/time/ntp.c) and went later;
+    /// what the timekeeper adds each tick is the same within one in two thousand. Nil when neither is there.
+    static func tickLength(_ kernel: LinuxKernel) -> UInt64? {
+        let told = (try? kernel.model.variable("tick_nsec").unsigned()) ?? (try? Timekeeper(kernel.model).tick)
+        // HZ is 24 at least and 1200 at most on any machine that Linux runs on.
+        return told.flatMap { $0 > 500_000 && $0 < 100_000_000 ? $0 : nil }
     }
 
     /// Seconds after which the kernel calls an uninterruptible wait a hang (kernel/hung_task.c). `own`: what this kernel says,

@@ -15,6 +15,7 @@ extension LockClass {
         .bitSpinlock,
         .cpuCall,
         .percpuRWSem,
+        .vma,
         .task,
         .srcu,
         .rcu,
