@@ -83,7 +83,7 @@ struct RTUnlistedWaits: WaitSource {
                 guard scene.text.contains(word), let name = model.symbols.symbol(covering: word)?.name else {
                     return false
                 }
-                return RTLockKinds.isOwn(name)
+                return RTLockKinds.isOwn(name) || kinds.kind(name, isSpinning: false) != nil
             }
         }
     }
