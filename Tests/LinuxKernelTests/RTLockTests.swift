@@ -195,3 +195,87 @@ struct RTLockTests {
         #expect(tree.contains(lost, lock, target) == nil)
     }
 }
+
+/// In dumps of Debian's kernel with PREEMPT_RT.
+@Suite("Locks of a kernel with PREEMPT_RT", .enabled(if: LabDumps.arePresent, LabDumps.comment))
+struct RTLabTests {
+    @Test(
+        "Two that want each other's lock are a circle of the lock's own kind, whatever it is made of",
+        arguments: LabDumps.present([
+            "hang-lock-mutex-rt", "hang-lock-rwsem-rt", "hang-lock-readers-rt", "hang-lock-ww-rt", "hang-lock-rt-rt",
+            "hang-lock-spin-rt", "hang-lock-rwlock-rt",
+        ]))
+    func circle(dump: String) throws {
+        let known = [
+            "mutex": "mutex", "rwsem": "rwsem", "readers": "rwsem", "ww": "ww_mutex", "rt": "rt_mutex",
+            "spin": "rt_spinlock", "rwlock": "rt_rwlock",
+        ]
+        let circles = WaitCycles(try LockModel(try LabDumps.open(dump))).cycles
+        let circle = try #require(circles.first)
+        #expect(circles.count == 1)
+        let kind = dump.dropFirst("hang-lock-".count).dropLast("-rt".count)
+        #expect(circle.map(\.wait.lockClass.name) == [known[String(kind)], known[String(kind)]])
+        #expect(try circle.map { try $0.wait.task.comm }.sorted() == ["left", "right"])
+        #expect(circle.allSatisfy { $0.holder.acquisition?.place.hasPrefix("\(kind)_pair") == true })
+    }
+
+    @Test(
+        "Who has been found to wait for himself waits, although no list has him",
+        arguments: LabDumps.present(["hang-self-rt"]))
+    func itself(dump: String) throws {
+        let model = try LockModel(try LabDumps.open(dump))
+        let circle = try #require(WaitCycles(model).cycles.first)
+        let wait = try #require(circle.first?.wait)
+        #expect(circle.count == 1 && wait.lockClass == .mutex)
+        #expect(try wait.task.value["pi_blocked_on"].pointer().isNull)
+        // With nobody in the owner's word there is nothing to wait for.
+        let free = try LabDumps.open(dump) { kernel, memory in
+            let owner = try kernel.model.object(.structure, "mutex", at: wait.lock).path("rtmutex", "owner").address
+            try memory.write(0, at: kernel.model.space.translate(owner))
+        }
+        #expect(try !LockModel(free).waits.contains { $0.task.address == wait.task.address })
+    }
+
+    @Test(
+        "Locks that are fought for and got are no fault",
+        arguments: LabDumps.present([
+            "innocent-fair-all-rt", "innocent-fair-spin-rt", "innocent-plain-rt", "innocent-waiters-rt",
+        ]))
+    func innocent(dump: String) throws {
+        let kernel = try LabDumps.open(dump)
+        #expect(Examination(kernel).faults.isEmpty)
+        #expect(WaitCycles(try LockModel(kernel)).cycles.isEmpty)
+    }
+
+    /// The tasks said to sleep in a read-side section, with four bytes of some members of kthreadd's structure changed.
+    private func sleepers(_ dump: String, _ words: [(member: String, value: UInt64)]) throws -> [String] {
+        let kernel = try LabDumps.open(dump) { kernel, memory in
+            let task = try #require(try kernel.tasks().tasks.first { try $0.comm == "kthreadd" })
+            for word in words {
+                let place = try kernel.model.space.translate(task.value.member(word.member).address)
+                let start = PhysicalAddress(place.rawValue & ~7)
+                let page = try memory.page(containing: start)
+                let offset = Int(start.rawValue - page.base.rawValue)
+                var bytes = Array(page.bytes.array[offset..<offset + 8])
+                for index in 0..<4 {
+                    bytes[Int(place.rawValue & 7) + index] = UInt8(truncatingIfNeeded: word.value >> UInt64(8 * index))
+                }
+                try memory.write(bytes.reversed().reduce(0) { $0 << 8 | UInt64($1) }, at: start)
+            }
+        }
+        return ReadSideSleep.all(kernel).compactMap { try? $0.task.comm }
+    }
+
+    @Test(
+        "Who sleeps in a read-side section of RCU is named, but not who is ready to run there or waits for a lock",
+        arguments: LabDumps.present(["innocent-plain-rt", "innocent-fair-all-6.1", "innocent-fair-all-6.12"]))
+    func readSide(dump: String) throws {
+        let inside = (member: "rcu_read_lock_nesting", value: UInt64(1))
+        #expect(try sleepers(dump, []).isEmpty)
+        #expect(try sleepers(dump, [inside]) == ["kthreadd"])
+        #expect(try sleepers(dump, [("rcu_read_lock_nesting", 0xffff_ffff)]).isEmpty)
+        #expect(try sleepers(dump, [inside, ("on_rq", 1)]).isEmpty)
+        // TASK_RTLOCK_WAIT
+        #expect(try sleepers(dump, [inside, ("__state", 0x1000)]).isEmpty)
+    }
+}

@@ -27,11 +27,14 @@ extension LockModel {
         }
         var found: [Holding] = []
         for acquisition in held(by: task, deep: true) {
-            // What a null pointer leads to is no lock: the function took none that time.
-            guard acquisition.lock.rawValue >= 4096, let lockClass = LockClass(named: acquisition.group),
+            // What is a little off a null pointer is no lock: the function took none that time.
+            guard acquisition.lock.rawValue &+ 4096 >= 8192, let lockClass = LockClass(named: acquisition.group),
                 let grade = agreement(acquisition, lockClass, task)
             else { continue }
-            // Readers may take one lock twice, in two functions.
+            // Readers may take one lock twice, in two functions. Who has it alone took it in the inner one.
+            if grade == .exact, found.contains(where: { $0.lock == acquisition.lock && $0.lockClass == lockClass }) {
+                continue
+            }
             found.append(
                 Holding(
                     lockClass: lockClass, lock: acquisition.lock, isShared: acquisition.isShared, grade: grade,

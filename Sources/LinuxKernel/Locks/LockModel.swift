@@ -179,12 +179,17 @@ package final class LockModel {
         return Self.machinery.contains { symbol.name.hasPrefix($0) }
     }
 
+    /// How functions begin by which a task loses the CPU after an interrupt (kernel/entry/common.c).
+    static let interrupts = [
+        "raw_irqentry_exit", "irqentry_exit", "asm_sysvec_", "asm_common_interrupt", "asm_spurious_interrupt",
+    ]
+
     /// How functions begin that do nothing but wait: of the scheduler, and of each kind of lock.
     private static let machinery =
         [
             "__schedule", "schedule", "__switch_to", "io_schedule", "preempt_schedule", "prepare_to_wait",
             "ret_from_fork",
-        ]
+        ] + interrupts
         + LockClass.all.flatMap(\.machinery)
 
     /// Who holds a lock that is waited for, with grades; none when nothing tells.

@@ -103,7 +103,9 @@ struct RTLockKinds {
 
     /// A function that stands between the one that wants the lock and the scheduler.
     static func isWithin(_ name: String) -> Bool {
-        isOwn(name) || ["__schedule", "schedule", "preempt_schedule", "__switch_to"].contains { name.hasPrefix($0) }
+        isOwn(name)
+            || (["__schedule", "schedule", "preempt_schedule", "__switch_to"] + LockModel.interrupts)
+                .contains { name.hasPrefix($0) }
     }
 
     /// A function by which all these locks wait.

@@ -10,7 +10,8 @@ internal import Target
 /// locks back. Asked of the stacks of those that sleep, of the counts of those in user mode, and of the log.
 enum AtomicSleepRule: Analysis {
     static let rule = "scheduling-while-atomic"
-    static let question = "Does a task sleep, or run in user mode, with a spinlock held?"
+    static let question =
+        "Does a task sleep, or run in user mode, with a spinlock held or in a read-side section of RCU?"
 
     // Each stack has to be unwound, and its functions followed: half a millisecond.
     private static let mostTasks = 4096
@@ -19,14 +20,18 @@ enum AtomicSleepRule: Analysis {
     static func run(_ kernel: any Kernel) -> AnalysisResult? {
         guard let kernel = kernel as? LinuxKernel else { return nil }
         let log = AtomicSleepLog(kernel)
-        let user = PreemptCount.leftInUserMode(kernel).map { inUserMode($0) }
+        let readers = ReadSideSleep.all(kernel)
+        let told = PreemptCount.leftInUserMode(kernel).map { inUserMode($0) }
+        func user(_ model: LockModel?) -> [Finding] { told + readers.map { $0.finding(model) } }
         let signs = signs(kernel, log)
-        guard signs != .against else { return .findings(user) }
+        guard signs != .against else {
+            return .findings(user(readers.isEmpty ? nil : try? LockModel(kernel)))
+        }
         let most = signs == .for ? mostTasks : mostWithoutSign
         let model: LockModel
         do {
             // Before all their stacks are read.
-            if signs == .none, try kernel.tasks().tasks.count > most { return .findings(user) }
+            if signs == .none, try kernel.tasks().tasks.count > most { return .findings(user(nil)) }
             model = try LockModel(kernel)
         } catch {
             return .undecided("the tasks cannot be listed: \(error)")
@@ -36,7 +41,7 @@ enum AtomicSleepRule: Analysis {
         let others = log.reports.filter { report in
             !known.contains { task in model.task(task).map { report.names($0) } ?? false }
         }
-        let found = asleep.map(\.finding) + user + (others.isEmpty ? [] : [reported(others, model)])
+        let found = asleep.map(\.finding) + user(model) + (others.isEmpty ? [] : [reported(others, model)])
         if found.isEmpty, model.tasks.count > most {
             return .undecided("there are \(model.tasks.count) tasks: more than are looked at")
         }

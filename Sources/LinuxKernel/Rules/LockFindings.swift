@@ -145,7 +145,9 @@ struct LockFindings {
         let isExact = steps.contains { $0.holder.grade <= .checked && $0.holder.relation != .obliged }
         // What processes share among themselves is theirs to keep for as long as they like.
         let isUsers = steps.allSatisfy { $0.wait.lockClass.nature == .user }
-        let userReturn = isUsers ? nil : UserReturnSearch(model).judge(blocker.task, steps)
+        // What nobody owns is not taken along.
+        let owned = steps.filter { $0.holder.relation == .holds }
+        let userReturn = isUsers ? nil : UserReturnSearch(model).judge(blocker.task, owned)
         if case .reused? = userReturn { return reused(blocker, steps) }
         let end = end(blocker, others.count, steps, isUsers, isExact, userReturn)
         var contradictions = end.contradictions
@@ -169,7 +171,8 @@ struct LockFindings {
     }
 
     private func lock(_ blocker: Blocker) -> String {
-        let direct = blocker.victims.first { blocker.locks.contains($0.lock) } ?? blocker.victims.first
+        let all = blocker.victims.filter { blocker.locks.contains($0.lock) }
+        let direct = all.first { $0.lockClass.nature == .lock } ?? all.first ?? blocker.victims.first
         return direct.map { name($0) } ?? "a lock"
     }
 
@@ -193,7 +196,7 @@ struct LockFindings {
                 rule: "exited-owner",
                 summary: "the owner of \(lock) has exited without releasing it; \(waiting) for ever", isSure: !isUsers)
         }
-        if blocker.activity.isUserMode, !isUsers {
+        if blocker.activity.isUserMode, !isUsers, steps.contains(where: { $0.holder.relation == .holds }) {
             return ChainEnd(
                 rule: "held-in-user-mode",
                 summary: "\(title) went back to user mode with \(lock) held; \(waiting) for it", isSure: isExact)
@@ -207,7 +210,8 @@ struct LockFindings {
             contradictions.append(unseen)
         }
         let longest = blocker.victims.compactMap(\.since).max().map { "; the longest for \(span($0))" } ?? ""
-        let has = steps.first?.holder.relation == .obliged ? "has to bring about" : "holds"
+        let isEvent = !steps.isEmpty && steps.allSatisfy { $0.holder.relation == .obliged }
+        let has = isEvent ? "has to bring about" : "holds"
         return ChainEnd(
             rule: "blocked",
             summary: "\(waiting) for \(title)" + (others == 0 ? "" : " and \(others) more who hold the same")

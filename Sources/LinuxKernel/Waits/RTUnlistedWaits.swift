@@ -27,7 +27,7 @@ struct RTUnlistedWaits: WaitSource {
             ["S", "D"].contains(state.letter), (try? task.value["pi_blocked_on"].pointer().isNull) == true,
             isInLock(task), let stack = try? scene.stacks.stack(of: task)
         else { return nil }
-        let isSpinning = state.run & 0x1000 != 0
+        let isSpinning = state.waitsForRTLock
         for (index, frame) in stack.stack.frames.enumerated() {
             guard let name = SpinFunctions.name(frame, scene.kernel) else { return nil }
             guard let found = kinds.kind(name, isSpinning: isSpinning) else {
@@ -83,7 +83,7 @@ struct RTUnlistedWaits: WaitSource {
                 guard scene.text.contains(word), let name = model.symbols.symbol(covering: word)?.name else {
                     return false
                 }
-                return RTLockKinds.isOwn(name)
+                return RTLockKinds.isOwn(name) || kinds.kind(name, isSpinning: false) != nil
             }
         }
     }

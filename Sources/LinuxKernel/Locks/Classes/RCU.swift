@@ -22,7 +22,7 @@ extension LockClass {
             // RCU_SEQ_STATE_MASK: 0 between two grace periods (kernel/rcu/rcu.h).
             return LockState(
                 word: ("gp_seq", sequence),
-                text: sequence & 3 == 0 ? "no grace period is under way" : "a grace period is under way")
+                text: sequence & 3 == 0 ? "between grace periods" : "in a grace period")
         },
         recognise: { $0.gracePeriod.map { WaitedFor($0, .wait) } },
         obliged: { kernel, _ in RCUBlockers.find(kernel.model, kernel.cpus.cpus) })
