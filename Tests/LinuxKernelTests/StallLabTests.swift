@@ -25,10 +25,11 @@ struct StallLabTests {
     private static let hangs: [Hang] = [
         Hang(name: "rcu", waits: ["mutex", "rcu"], confidence: .certain),
         Hang(name: "barrier", waits: ["mutex", "rcu"], confidence: .certain),
+        Hang(name: "rcudone", waits: ["mutex", "completion"], confidence: .probable),
         Hang(name: "csd", waits: ["cpu call", "spinlock"], confidence: .certain, victim: "third"),
         Hang(name: "bitspin", waits: ["bit spinlock"], confidence: .certain, victim: "third"),
         Hang(name: "writer", waits: ["mutex", "seqcount"], confidence: .certain),
-        Hang(name: "park", waits: ["mutex", "task"], confidence: .probable, tasks: ["left", "stalls_thread"]),
+        Hang(name: "park", waits: ["mutex", "task"], confidence: .certain, tasks: ["left", "stalls_thread"]),
         Hang(name: "swait", waits: ["mutex", "swait queue"], confidence: .probable),
         Hang(name: "bitwait", waits: ["mutex", "bit wait"], confidence: .probable),
         Hang(name: "varwait", waits: ["mutex", "bit wait"], confidence: .probable),
@@ -98,6 +99,20 @@ struct StallLabTests {
             #expect(holder.acquisition?.place.hasPrefix("looper") == true)
         }
         #expect(Examination(kernel).faults.map(\.rule) == ["soft-lockup"])
+    }
+
+    private static let switched = LabDumps.present(["hang-stall-tasks-6.1"])
+
+    @Test(
+        "A grace period of tasks waits for who never lets another run, and for who would run there", arguments: switched
+    )
+    func tasks(name: String) throws {
+        let model = try LockModel(try LabDumps.open(name))
+        let wait = try #require(model.waits.first { $0.lockClass == .rcuTasks })
+        #expect(try wait.task.comm == "right")
+        let holders = model.holders(.rcuTasks, wait.lock)
+        #expect(holders.contains { (try? model.task($0.task)?.comm) == "left" && $0.grade == .exact })
+        #expect(holders.allSatisfy { (try? model.task($0.task)?.state.letter) == "R" })
     }
 
     private static let innocent = LabDumps.present([

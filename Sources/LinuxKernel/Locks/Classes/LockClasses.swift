@@ -17,6 +17,7 @@ extension LockClass {
         .percpuRWSem,
         .task,
         .srcu,
+        .rcuTasks,
         .rcu,
         .work,
         .workqueue,
