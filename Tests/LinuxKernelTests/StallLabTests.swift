@@ -54,6 +54,19 @@ struct StallLabTests {
         #expect(fault.rule == "deadlock" && fault.confidence == hang.confidence)
     }
 
+    @Test("The verdict is the same with the kernel's log zeroed", arguments: present.filter { $0.0.hasSuffix("6.1") })
+    func withoutLog(name: String, hang: Hang) throws {
+        func told(_ kernel: LinuxKernel) -> [String] {
+            Examination(kernel).faults.flatMap { finding in
+                ["\(finding.rule) \(finding.confidence) \(finding.summary)"] + finding.parties
+                    + finding.evidence.map { "\($0.claim) \($0.reproduce) \($0.expected)" }
+            }
+        }
+        let blind = try LabDumps.open(name) { kernel, memory in try memory.zeroLog(of: kernel) }
+        #expect((try? KernelLog(blind.model))?.records.isEmpty != false)
+        #expect(try told(blind) == told(LabDumps.open(name)))
+    }
+
     private static let readers = LabDumps.present(["hang-stall-rcu-6.1", "hang-stall-rcu-6.12"])
 
     @Test("A reader that was switched out is told with the function in which it began to read", arguments: readers)

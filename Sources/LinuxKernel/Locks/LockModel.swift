@@ -125,6 +125,9 @@ package final class LockModel {
         return made
     }
 
+    /// What RCU will call.
+    private(set) lazy var callbacks = RCUCallbacks(kernel.model, cpus: kernel.cpus.possible)
+
     /// Follows which functions take mutexes, of any kind, and keep them.
     private(set) lazy var takenSearch = TakenSearch(kernel, [.mutex, .wwMutex, .rtMutex])
 
@@ -270,7 +273,7 @@ package final class LockModel {
         if expectsInference { visitAll() }
         let all = obligations.duties(lockClass, address, among: byAddress.values)
         let duties = all.filter { waitOf[$0.task]?.lock != address }
-        if duties.isEmpty, let callback = kernel.callback(signalling: lockClass, address, obligations.effects) {
+        if duties.isEmpty, let callback = callback(signalling: lockClass, address, obligations.effects) {
             let name = kernel.model.symbols.symbol(covering: callback.function)?.name ?? "\(callback.function)"
             return findObliged(.rcu, address).map { reader in
                 Holder(

@@ -15,6 +15,7 @@ struct RCUCallbacks {
         let function: VirtualAddress
     }
 
+    /// By the addresses of their heads.
     let all: [Callback]
 
     // A machine that frees a great deal has some hundred thousand.
@@ -46,24 +47,38 @@ struct RCUCallbacks {
                 }
             }
         }
-        all = found
+        all = found.sorted { $0.head < $1.head }
+    }
+
+    /// Those whose heads lie less than `distance` bytes before or behind an address. Complexity: logarithmic in all, and
+    /// linear in those that are found.
+    func near(_ address: VirtualAddress, _ distance: UInt64) -> ArraySlice<Callback> {
+        let (low, wraps) = address.rawValue.subtractingReportingOverflow(distance)
+        let first = index(from: VirtualAddress(wraps ? 0 : low))
+        return all[first...].prefix { $0.head <= address || $0.head.distance(from: address) < distance }
+    }
+
+    private func index(from address: VirtualAddress) -> Int {
+        var (low, high) = (0, all.count)
+        while low < high {
+            let middle = (low + high) / 2
+            if all[middle].head < address { low = middle + 1 } else { high = middle }
+        }
+        return low
     }
 }
 
-extension LinuxKernel {
+extension LockModel {
     /// A callback whose function signals the object, as its code says: the object lies beside the `rcu_head` in what
-    /// contains both. Nil when none does. Complexity: linear in the callbacks; the code of those that lie near is read.
+    /// contains both. Nil when none does.
     func callback(
         signalling lockClass: LockClass, _ address: VirtualAddress, _ table: CallEffects
     ) -> RCUCallbacks.Callback? {
         // An object or a frame has both.
-        let near: UInt64 = 1 << 13
-        return RCUCallbacks(model, cpus: cpus.possible).all.first { callback in
-            let distance = min(address.distance(from: callback.head), callback.head.distance(from: address))
-            guard distance < near else { return false }
-            return recovery.helpers(at: callback.function, table).contains { helper in
+        callbacks.near(address, 1 << 13).first { callback in
+            kernel.recovery.helpers(at: callback.function, table).contains { helper in
                 helper.effect.action == .signals && helper.effect.group == lockClass.name
-                    && helper.register == model.machine.layout.arguments.first
+                    && helper.register == kernel.model.machine.layout.arguments.first
                     && callback.head.advanced(by: helper.addend) == address
             }
         }

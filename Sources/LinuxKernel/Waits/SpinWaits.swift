@@ -176,7 +176,8 @@ enum SpinFunctions {
     static let watching: [String: LockClass] = [
         "mutex_spin_on_owner": .mutex, "mutex_optimistic_spin": .mutex, "__mutex_lock": .mutex,
         "__ww_mutex_lock": .mutex,
-        "rwsem_spin_on_owner": .rwsem, "rwsem_optimistic_spin": .rwsem, "rwsem_down_write_slowpath": .rwsem,
+        "rtmutex_spin_on_owner": .rtMutex, "rwsem_spin_on_owner": .rwsem, "rwsem_optimistic_spin": .rwsem,
+        "rwsem_down_write_slowpath": .rwsem,
     ]
 
     /// Those that take a lock and call the ones that wait.
