@@ -119,9 +119,11 @@ final class SpinWaits: WaitSource {
         else { return nil }
         let lock = VirtualAddress(number &- offset)
         switch state(lockClass, lock).owner {
-        case .task(let owner): return owner == task.address ? nil : (lockClass, lock)
-        case .gone, .readers, .somebody: return (lockClass, lock)
-        case .free, .last, .unknown: return nil
+        // Nobody watches who does not run. A word that names no task at all may be of memory that was freed: who stands
+        // there has found out as well.
+        case .task(let owner): return owner != task.address && scene.running[owner] != nil ? (lockClass, lock) : nil
+        case .readers, .somebody: return (lockClass, lock)
+        case .gone, .free, .last, .unknown: return nil
         }
     }
 

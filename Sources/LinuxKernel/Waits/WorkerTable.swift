@@ -184,10 +184,7 @@ struct WorkerTable {
         let value = try? model.object(.structure, "workqueue_struct", at: queue)
         let first = try? value?["first_flusher"].pointee()
         let colour = try? first?["flush_color"].unsigned()
-        let own = running.filter { $0.queue == queue }
-        let flushed = own.filter { $0.colour == nil || colour == nil || $0.colour == colour }
-        // Work of that colour that has not begun waits behind what runs.
-        return (flushed.isEmpty ? own : flushed).map {
+        return running.filter { $0.queue == queue && ($0.colour == nil || colour == nil || $0.colour == colour) }.map {
             Holder(
                 task: $0.task, relation: .runs, grade: .derived, because: "worker that runs work of the queue")
         }
