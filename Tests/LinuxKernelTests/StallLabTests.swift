@@ -128,9 +128,23 @@ struct StallLabTests {
         #expect(holders.allSatisfy { (try? model.task($0.task)?.state.letter) == "R" })
     }
 
-    private static let innocent = LabDumps.present([
-        "innocent-fair-stalls-6.1", "innocent-fair-stalls-6.12", "innocent-fair-calls-6.1", "innocent-fair-calls-6.12",
-    ])
+    private static let waiters = LabDumps.present(["innocent-waiters-6.1", "innocent-waiters-6.12"])
+
+    @Test(
+        "Who waits for any of several futexes is told with the first of them, and nobody has to wake him",
+        arguments: waiters)
+    func futexes(name: String) throws {
+        let model = try LockModel(try LabDumps.open(name))
+        let wait = try #require(model.waits.first { (try? $0.task.comm) == "w_futex_waitv" })
+        #expect(wait.lockClass == .futex && wait.holder == nil)
+        #expect(wait.name?.hasSuffix("the first of 2 of which any will do") == true)
+    }
+
+    private static let innocent = LabDumps.present(
+        [
+            "innocent-fair-stalls-6.1", "innocent-fair-stalls-6.12", "innocent-fair-calls-6.1",
+            "innocent-fair-calls-6.12",
+        ] + (1...6).map { "innocent-fair-calls-6.1-many-\($0)" })
 
     @Test("The same things done right accuse nobody", arguments: innocent)
     func fair(name: String) throws {
