@@ -4,7 +4,7 @@
 // place of the code is the same for every task that stands there, and is found once.
 
 package import Bytes
-internal import DebugModel
+package import DebugModel
 internal import Machine
 internal import Synchronization
 
@@ -174,13 +174,13 @@ package final class CallEffects: Sendable {
 }
 
 /// What a helper does for its caller with one of its own arguments.
-struct HelperEffect: Sendable, Equatable {
-    let effect: CallEffect
-    /// The argument, and what is added to it.
-    let register: RegisterNumber
-    let addend: UInt64
+package struct HelperEffect: Sendable, Equatable {
+    package let effect: CallEffect
+    /// The argument, and what is added to it: the object.
+    package let register: RegisterNumber
+    package let addend: UInt64
     /// Whatever way the helper takes.
-    let isCertain: Bool
+    package let isCertain: Bool
 
     // Helpers are short; a long function that takes a lock gives it back.
     private static let mostBytes: UInt64 = 2048

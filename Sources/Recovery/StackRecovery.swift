@@ -35,6 +35,11 @@ package final class ValueRecovery: Sendable {
         }
     }
 
+    /// What the function that begins at `entry` does with the objects of a table that its own arguments lead to.
+    package func helpers(at entry: VirtualAddress, _ table: CallEffects) -> [HelperEffect] {
+        cache.map { table.helper(entry, in: $0) } ?? []
+    }
+
     /// `perCPU`: words of the running CPU's area that are known for the task, by their offset in it: its own address.
     package func stack(_ stack: Stack, perCPU: [UInt64: UInt64] = [:]) -> StackRecovery {
         StackRecovery(self, stack, perCPU)

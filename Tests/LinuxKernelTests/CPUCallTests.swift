@@ -106,3 +106,52 @@ import Testing
     @Test("A kernel without such lists has no such waits")
     func none() { #expect(CPUCalls(KernelBuilder(WalkFixture.types()).target(), cpus: [0]) == nil) }
 }
+
+@Suite struct RCUCallbackTests {
+    /// Callbacks on a CPU's list; objects are 64 bytes each.
+    private func callbacks(_ count: Int, circular: Bool = false) -> (all: RCUCallbacks, heads: [VirtualAddress]) {
+        var types = WalkFixture.types()
+        types.structure("callback_head") {
+            $0.member("next", "void *")
+            $0.member("func", "void *")
+        }
+        types.structure("rcu_segcblist") { $0.member("head", "void *") }
+        types.structure("rcu_data") { $0.member("cblist", "struct rcu_segcblist", at: 16) }
+        types.structure("garbage") {
+            $0.member("head", "struct callback_head")
+            $0.member("rest", "char [48]")
+        }
+        let builder = KernelBuilder(types)
+        let function = builder.function("garbage_freed")
+        let heads = (0..<count).map { _ in builder.object("struct garbage") }
+        for (index, head) in heads.enumerated() {
+            let next = index + 1 < heads.count ? heads[index + 1] : circular ? heads[0] : VirtualAddress(0)
+            builder.write(word: next.rawValue, at: head)
+            builder.write(word: function.rawValue, at: head.advanced(by: UInt64(8)))
+        }
+        builder.perCPUVariable("rcu_data", "struct rcu_data", [[], []])
+        let offset = builder.target().perCPU.offsets[1] ?? 0
+        builder.write(
+            word: heads.first?.rawValue ?? 0, at: builder.address(of: "rcu_data").advanced(by: offset &+ 16))
+        return (RCUCallbacks(builder.target(), cpus: [0, 1]), heads)
+    }
+
+    @Test("The callbacks of each CPU are those on its list, and a list that goes in a circle ends")
+    func lists() {
+        for circular in [false, true] {
+            let (found, heads) = callbacks(5, circular: circular)
+            #expect(Set(found.all.map(\.head)) == Set(heads))
+        }
+        #expect(callbacks(0).all.all.isEmpty)
+    }
+
+    @Test("Those near an object are the ones less far away than that, on both sides")
+    func near() {
+        let (found, heads) = callbacks(5)
+        let place = heads[2].advanced(by: UInt64(8))
+        #expect(found.near(place, 16).map(\.head) == [heads[2]])
+        #expect(found.near(place, 80).map(\.head) == [heads[1], heads[2], heads[3]])
+        #expect(found.near(VirtualAddress(0x10), 16).isEmpty)
+        #expect(found.near(VirtualAddress(UInt64.max), 16).isEmpty)
+    }
+}

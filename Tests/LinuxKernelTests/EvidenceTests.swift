@@ -93,22 +93,7 @@ struct EvidenceTests {
     func withoutLog(dump: String) throws {
         let whole = try RealKernels.open(dump)
         let blind = try changed(dump) { memory, kernel in
-            let ring = try Globals.pointee(kernel.model, "prb", "printk_ringbuffer")
-            func zero(_ pointer: Value, _ size: UInt64) throws {
-                let start = try pointer.pointer()
-                for offset in stride(from: UInt64(0), to: size & ~7, by: 8) {
-                    try memory.write(0, at: try kernel.target.space.translate(start.advanced(by: offset)))
-                }
-            }
-            let count = UInt64(1) << (try ring.path("desc_ring", "count_bits").unsigned())
-            func size(_ type: String) throws -> UInt64 {
-                let id = try #require(try kernel.model.types.lookup(.structure, type))
-                return try #require(try kernel.model.types.size(id))
-            }
-            try zero(ring.path("desc_ring", "descs"), count * size("prb_desc"))
-            try zero(ring.path("desc_ring", "infos"), count * size("printk_info"))
-            try zero(
-                ring.path("text_data_ring", "data"), 1 << (try ring.path("text_data_ring", "size_bits").unsigned()))
+            try memory.zeroLog(of: kernel)
         }
         let lines = (try? KernelLog(blind.model))?.records.count ?? 0
         #expect(lines == 0, "the log is still there")

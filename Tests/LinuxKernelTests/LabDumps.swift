@@ -1,5 +1,7 @@
 // Dumps of stock kernels that hang in ways that no dump of the repository shows: too large for it, made by lab/run.
 
+import Bytes
+import DebugModel
 import Dump
 import Foundation
 import FixtureKit
@@ -39,5 +41,31 @@ enum LabDumps {
         try changing(whole, &memory)
         return try LinuxKernel(
             opening: Specimen(memory: memory, facts: dump.facts, files: NoSymbolFiles()), journal: Journal())
+    }
+}
+
+extension PatchedMemory {
+    /// Takes the kernel's log out: its descriptors and its text.
+    mutating func zeroLog(of kernel: LinuxKernel) throws {
+        let ring = try Globals.pointee(kernel.model, "prb", "printk_ringbuffer")
+        let count = UInt64(1) << (try ring.path("desc_ring", "count_bits").unsigned())
+        func size(_ type: String) throws -> UInt64 {
+            let id = try #require(try kernel.model.types.lookup(.structure, type))
+            return try #require(try kernel.model.types.size(id))
+        }
+        let parts = [
+            (try ring.path("desc_ring", "descs"), count * (try size("prb_desc"))),
+            (try ring.path("desc_ring", "infos"), count * (try size("printk_info"))),
+            (
+                try ring.path("text_data_ring", "data"),
+                1 << (try ring.path("text_data_ring", "size_bits").unsigned())
+            ),
+        ]
+        for (pointer, size) in parts {
+            let start = try pointer.pointer()
+            for offset in stride(from: UInt64(0), to: size & ~7, by: 8) {
+                try write(0, at: try kernel.target.space.translate(start.advanced(by: offset)))
+            }
+        }
     }
 }

@@ -25,10 +25,11 @@ struct StallLabTests {
     private static let hangs: [Hang] = [
         Hang(name: "rcu", waits: ["mutex", "rcu"], confidence: .certain),
         Hang(name: "barrier", waits: ["mutex", "rcu"], confidence: .certain),
+        Hang(name: "rcudone", waits: ["mutex", "completion"], confidence: .probable),
         Hang(name: "csd", waits: ["cpu call", "spinlock"], confidence: .certain, victim: "third"),
         Hang(name: "bitspin", waits: ["bit spinlock"], confidence: .certain, victim: "third"),
         Hang(name: "writer", waits: ["mutex", "seqcount"], confidence: .certain),
-        Hang(name: "park", waits: ["mutex", "task"], confidence: .probable, tasks: ["left", "stalls_thread"]),
+        Hang(name: "park", waits: ["mutex", "task"], confidence: .certain, tasks: ["left", "stalls_thread"]),
         Hang(name: "swait", waits: ["mutex", "swait queue"], confidence: .probable),
         Hang(name: "bitwait", waits: ["mutex", "bit wait"], confidence: .probable),
         Hang(name: "varwait", waits: ["mutex", "bit wait"], confidence: .probable),
@@ -51,6 +52,19 @@ struct StallLabTests {
         #expect(try cycles.victims(of: circle).map { try $0.task.comm } == [hang.victim])
         let fault = try #require(Examination(kernel).faults.first)
         #expect(fault.rule == "deadlock" && fault.confidence == hang.confidence)
+    }
+
+    @Test("The verdict is the same with the kernel's log zeroed", arguments: present.filter { $0.0.hasSuffix("6.1") })
+    func withoutLog(name: String, hang: Hang) throws {
+        func told(_ kernel: LinuxKernel) -> [String] {
+            Examination(kernel).faults.flatMap { finding in
+                ["\(finding.rule) \(finding.confidence) \(finding.summary)"] + finding.parties
+                    + finding.evidence.map { "\($0.claim) \($0.reproduce) \($0.expected)" }
+            }
+        }
+        let blind = try LabDumps.open(name) { kernel, memory in try memory.zeroLog(of: kernel) }
+        #expect((try? KernelLog(blind.model))?.records.isEmpty != false)
+        #expect(try told(blind) == told(LabDumps.open(name)))
     }
 
     private static let readers = LabDumps.present(["hang-stall-rcu-6.1", "hang-stall-rcu-6.12"])
@@ -100,9 +114,37 @@ struct StallLabTests {
         #expect(Examination(kernel).faults.map(\.rule) == ["soft-lockup"])
     }
 
-    private static let innocent = LabDumps.present([
-        "innocent-fair-stalls-6.1", "innocent-fair-stalls-6.12", "innocent-fair-calls-6.1", "innocent-fair-calls-6.12",
-    ])
+    private static let switched = LabDumps.present(["hang-stall-tasks-6.1"])
+
+    @Test(
+        "A grace period of tasks waits for who never lets another run, and for who would run there", arguments: switched
+    )
+    func tasks(name: String) throws {
+        let model = try LockModel(try LabDumps.open(name))
+        let wait = try #require(model.waits.first { $0.lockClass == .rcuTasks })
+        #expect(try wait.task.comm == "right")
+        let holders = model.holders(.rcuTasks, wait.lock)
+        #expect(holders.contains { (try? model.task($0.task)?.comm) == "left" && $0.grade == .exact })
+        #expect(holders.allSatisfy { (try? model.task($0.task)?.state.letter) == "R" })
+    }
+
+    private static let waiters = LabDumps.present(["innocent-waiters-6.1", "innocent-waiters-6.12"])
+
+    @Test(
+        "Who waits for any of several futexes is told with the first of them, and nobody has to wake him",
+        arguments: waiters)
+    func futexes(name: String) throws {
+        let model = try LockModel(try LabDumps.open(name))
+        let wait = try #require(model.waits.first { (try? $0.task.comm) == "w_futex_waitv" })
+        #expect(wait.lockClass == .futex && wait.holder == nil)
+        #expect(wait.name?.hasSuffix("the first of 2 of which any will do") == true)
+    }
+
+    private static let innocent = LabDumps.present(
+        [
+            "innocent-fair-stalls-6.1", "innocent-fair-stalls-6.12", "innocent-fair-calls-6.1",
+            "innocent-fair-calls-6.12",
+        ] + (1...6).map { "innocent-fair-calls-6.1-many-\($0)" })
 
     @Test("The same things done right accuse nobody", arguments: innocent)
     func fair(name: String) throws {

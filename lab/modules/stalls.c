@@ -385,11 +385,16 @@ static noinline unsigned long seq_read_value(void)
 
 static noinline void seq_reader(void)
 {
+	unsigned int s;
+
 	mutex_lock(&stalls_mutex);
 	HOLDS(&stalls_mutex, "mutex", "write");
 	msleep(1000);
-	WANTS(&stalls_seq, "seqcount", "read");
-	stalls_value += seq_read_value();
+	do {
+		WANTS(&stalls_seq, "seqcount", "read");
+		s = read_seqcount_begin(&stalls_seq);
+		stalls_value++;
+	} while (read_seqcount_retry(&stalls_seq, s));
 	mutex_unlock(&stalls_mutex);
 }
 
@@ -504,8 +509,12 @@ static void fair_rcu(int n)
 			init_completion(&g.g_done);
 			call_rcu(&g.g_rcu, garbage_freed);
 			rcu_barrier();
-		} else {
+		} else if (n == 3) {
 			synchronize_rcu_expedited();
+		} else {
+#ifdef CONFIG_TASKS_RCU
+			synchronize_rcu_tasks();
+#endif
 		}
 		mutex_unlock(&stalls_mutex);
 		msleep(3);

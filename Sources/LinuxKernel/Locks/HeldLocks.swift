@@ -92,10 +92,12 @@ struct HeldLocks {
 
     private func findPlace(_ call: VirtualAddress) -> String {
         let target = kernel.target
+        // A module's function does something of its own, whatever it is called.
+        let isModule = kernel.model.symbols.symbol(covering: call)?.module != nil
         if let scopes = try? target.functions(at: call), !scopes.isEmpty,
             let scope = scopes.first(where: { scope in
                 (scope.location.map { !$0.file.hasSuffix(".h") } ?? false)
-                    && !Self.wrappers.contains { scope.name.hasPrefix($0) }
+                    && (isModule || !Self.wrappers.contains { scope.name.hasPrefix($0) })
             }) ?? scopes.last,
             let location = scope.location
         {

@@ -125,6 +125,9 @@ package final class LockModel {
         return made
     }
 
+    /// What RCU will call.
+    private(set) lazy var callbacks = RCUCallbacks(kernel.model, cpus: kernel.cpus.possible)
+
     /// Follows which functions take mutexes, of any kind, and keep them.
     private(set) lazy var takenSearch = TakenSearch(kernel, [.mutex, .wwMutex, .rtMutex])
 
@@ -275,6 +278,15 @@ package final class LockModel {
         if expectsInference { visitAll() }
         let all = obligations.duties(lockClass, address, among: byAddress.values)
         let duties = all.filter { waitOf[$0.task]?.lock != address }
+        if duties.isEmpty, let callback = callback(signalling: lockClass, address, obligations.effects) {
+            let name = kernel.model.symbols.symbol(covering: callback.function)?.name ?? "\(callback.function)"
+            return findObliged(.rcu, address).map { reader in
+                Holder(
+                    task: reader.task, relation: .obliged, grade: max(reader.grade, .derived),
+                    because: "\(reader.because); \(name) signals it when the grace period has ended",
+                    acquisition: nil)
+            }
+        }
         // Where not all are listed, one certain of them is not known to be the only one.
         let isOne = duties.count { $0.isCertain } == 1 && all.count < Obligations.mostDuties
         return duties.map { duty in

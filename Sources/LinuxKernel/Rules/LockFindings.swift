@@ -75,7 +75,8 @@ struct LockFindings {
     private func deadlock(_ circle: [WaitStep]) -> Finding {
         let victims = cycles.victims(of: circle)
         let weakest = circle.map(\.holder.grade).max() ?? .exact
-        let isOwned = circle.allSatisfy { $0.holder.relation != .obliged }
+        // Where a word says who alone can end a wait he is as good as an owner.
+        let isOwned = circle.allSatisfy { $0.holder.relation != .obliged || $0.holder.grade == .exact }
         let who = circle.map { model.title($0.wait.task.address) }
         let what =
             circle.count == 1

@@ -55,7 +55,7 @@ final class CallWaits: WaitSource {
         return Wait(
             task: task, lockClass: .cpuCall, lock: queue, mode: .wait,
             proof: .shown(command: "bt -N -c \(cpu.number)", text: names[index] ?? ""), since: nil,
-            holder: found.holder, place: outer.map { frames[$0].lookupAddress }, name: "of CPU \(found.call.cpu)")
+            holder: found.holder, place: outer.map { frames[$0].lookupAddress }, name: "to CPU \(found.call.cpu)")
     }
 
     /// What runs on the CPU that has to answer.

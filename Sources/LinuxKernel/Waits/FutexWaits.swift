@@ -92,15 +92,18 @@ private final class FutexSearch {
     func futex(of task: Task) -> Futex? {
         guard scene.running[task.address] == nil, let base = scene.stackBases[task.address], !base.isNull,
             let call = userCall(base), (try? task.state.letter) == "S", let memory = (try? task.memory).flatMap({ $0 }),
-            let space = try? memory.pointer(), let (queued, value) = queued(task, base)
+            let space = try? memory.pointer(),
+            let found = queued(task, base).map({ FutexVector(queued: $0.0, value: $0.1) })
+                ?? FutexVector(scene, task, isQueued: queued(at:))
         else { return nil }
+        let (queued, value) = (found.queued, found.value)
         guard let key = try? value["key"], let offset = try? key.path("private", "offset").unsigned() else {
             return nil
         }
         // FUT_OFF_INODE: a file's page, whose key does not tell the address; the system call's first argument does.
         // FUT_OFF_MMSHARED is 2: that of memory by a number, the address is the process's all the same.
         let isFile = offset & 1 != 0
-        var address = call.argument
+        var address = found.address ?? call.argument
         if !isFile {
             guard let start = try? key.path("private", "address").unsigned() else { return nil }
             if offset & 2 == 0, (try? key.path("private", "mm").pointer()) != space { return nil }
@@ -113,11 +116,14 @@ private final class FutexSearch {
             directMap.map { VirtualAddress($0 &+ physical.rawValue) }
         }
         let group = (try? task.tgid) ?? 0
+        // Any of several ends the wait: nobody has to.
+        let holder =
+            found.count > 1
+            ? nil : inherited(value) ?? user.flatMap { owner(address, task, group, isShared: isFile, $0) }
         return Futex(
-            task: task, queued: queued, address: address, space: space, place: place,
-            holder: inherited(value) ?? user.flatMap { owner(address, task, group, isShared: isFile, $0) },
+            task: task, queued: queued, address: address, space: space, place: place, holder: holder,
             process: "of process \(group) (\(process(group).name))" + (isOwnStack ? ", on the stack of its thread" : "")
-        )
+                + (found.count > 1 ? ", the first of \(found.count) of which any will do" : ""))
     }
 
     /// The first argument of the system call that a task is in, when that is one that waits for futexes.
@@ -153,15 +159,21 @@ private final class FutexSearch {
         guard let bytes = try? space.read(VirtualAddress(start), count: count & ~7) else { return nil }
         for index in StackWaiters.places(of: task.address.rawValue, in: bytes) {
             let place = VirtualAddress(start).advanced(by: UInt64(index) &* 8).advanced(by: 0 &- taskOffset)
-            guard let value = try? kernel.model.object(.structure, "futex_q", at: place),
-                (try? value["lock_ptr"].pointer().isNull) == false,
-                let node = try? value.path("list", "node_list", "next"), let own = try? node.address,
-                let next = try? node.pointer(), next != own,
-                (try? space.word(next.advanced(by: UInt64(8)))) == own.rawValue
-            else { continue }
-            return (place, value)
+            if let value = queued(at: place) { return (place, value) }
         }
         return nil
+    }
+
+    /// The `struct futex_q` at `place`; nil when it is linked into no bucket.
+    private func queued(at place: VirtualAddress) -> Value? {
+        let model = scene.kernel.model
+        guard let value = try? model.object(.structure, "futex_q", at: place),
+            (try? value["lock_ptr"].pointer().isNull) == false,
+            let node = try? value.path("list", "node_list", "next"), let own = try? node.address,
+            let next = try? node.pointer(), next != own,
+            (try? model.space.word(next.advanced(by: UInt64(8)))) == own.rawValue
+        else { return nil }
+        return value
     }
 
     /// Read once: a process can have very many threads, all of which wait.

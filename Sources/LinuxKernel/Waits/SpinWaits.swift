@@ -119,10 +119,10 @@ final class SpinWaits: WaitSource {
         else { return nil }
         let lock = VirtualAddress(number &- offset)
         switch state(lockClass, lock).owner {
-        case .task(let owner): return owner == task.address ? nil : (lockClass, lock)
+        // Nobody watches who does not run. A word that names no task is more likely one of memory that is no lock any more,
+        // in a function that faulted on it.
+        case .task(let owner): return owner != task.address && scene.running[owner] != nil ? (lockClass, lock) : nil
         case .readers, .somebody: return (lockClass, lock)
-        // Whoever is gone does not run: nobody watches him for longer than an instant. A word that names no task is more
-        // likely one of memory that is no lock any more, in a function that faulted on it.
         case .gone, .free, .last, .unknown: return nil
         }
     }
@@ -178,7 +178,8 @@ enum SpinFunctions {
     static let watching: [String: LockClass] = [
         "mutex_spin_on_owner": .mutex, "mutex_optimistic_spin": .mutex, "__mutex_lock": .mutex,
         "__ww_mutex_lock": .mutex,
-        "rwsem_spin_on_owner": .rwsem, "rwsem_optimistic_spin": .rwsem, "rwsem_down_write_slowpath": .rwsem,
+        "rtmutex_spin_on_owner": .rtMutex, "rwsem_spin_on_owner": .rwsem, "rwsem_optimistic_spin": .rwsem,
+        "rwsem_down_write_slowpath": .rwsem,
     ]
 
     /// Those that take a lock and call the ones that wait.

@@ -103,7 +103,8 @@ final class WaiterSite {
 extension WaitScene {
     /// An argument of the innermost of these functions on a task's stack, as it was when the function was entered. A compiler's
     /// clone of one (`f.part.0`) stands for it: most keep the order of the parameters, and who asks looks at what is there.
-    func argument(_ number: Int, of names: Set<String>, _ task: Task) -> VirtualAddress? {
+    /// `width`: in bytes; what is above them does not count.
+    func argument(_ number: Int, of names: Set<String>, _ task: Task, width: Int = 8) -> VirtualAddress? {
         guard let stack = try? stacks.stack(of: task) else { return nil }
         let arguments = kernel.model.machine.layout.arguments
         guard arguments.indices.contains(number),
@@ -111,8 +112,8 @@ extension WaitScene {
                 SpinFunctions.name(frame, kernel).map { names.contains($0) } ?? false
             }),
             let value = kernel.recover(stack).registerAtEntry(arguments[number], of: index),
-            case .number(let address, width: let width) = value.content, width == 8
+            case .number(let address, width: let known) = value.content, known >= width
         else { return nil }
-        return VirtualAddress(address)
+        return VirtualAddress(width < 8 ? address & ((1 << UInt64(8 * width)) - 1) : address)
     }
 }

@@ -18,6 +18,7 @@ extension LockClass {
         .vma,
         .task,
         .srcu,
+        .rcuTasks,
         .rcu,
         .work,
         .workqueue,

@@ -25,7 +25,9 @@ extension LockClass {
                 text: sequence & 3 == 0 ? "between grace periods" : "in a grace period")
         },
         recognise: { $0.gracePeriod.map { WaitedFor($0, .wait) } },
-        obliged: { kernel, _ in RCUBlockers.find(kernel.model, kernel.cpus.cpus) })
+        obliged: { kernel, _ in
+            RCUBlockers.find(kernel.model, kernel.cpus.cpus, isOld: RCUBlockers.isOld(kernel))
+        })
 }
 
 extension WaiterSite {
@@ -37,9 +39,10 @@ extension WaiterSite {
         // thread that drives all of them.
         if head.distance(from: state) < Self.size(model) {
             guard let own = model.offset(of: "gp_wq", in: "rcu_state") else { return nil }
-            let ownEnd = model.offset(of: "gp_state", in: "rcu_state") ?? own &+ 24
+            // The queue's lock, and more of it where locks are checked, stand before its list.
+            let next = model.offset(of: "gp_flags", in: "rcu_state").flatMap { $0 > own ? $0 : nil } ?? own &+ 64
             let place = head.distance(from: state)
-            return place >= own && place < max(ownEnd, own &+ 8) ? nil : state
+            return place >= own && place < next ? nil : state
         }
         // In a hurry, with a worker that does it.
         if function?.hasPrefix("synchronize_rcu_expedited") == true { return state }
@@ -70,7 +73,21 @@ enum RCUBlockers {
     private static let mostNodes: UInt64 = 10_000
     private static let mostTasks = 4096
 
-    static func find(_ model: Target, _ cpus: [CPU]) -> [Holder] {
+    /// Whether the grace period has lasted for a second: in that time RCU has looked itself, many times over, which CPUs
+    /// are idle, in user mode or have switched tasks. What is left then holds it up.
+    static func isOld(_ kernel: LinuxKernel) -> Bool {
+        let clocks = KernelTime(kernel)
+        // After a panic time went on and nobody looked.
+        guard !clocks.hasPanicked, let ticks = clocks.ticks,
+            let jiffies = try? kernel.model.variable("jiffies").unsigned(),
+            let begun = try? kernel.model.variable("rcu_state")["gp_start"].unsigned()
+        else { return false }
+        let age = Int64(bitPattern: jiffies &- begun)
+        return age > 0 && UInt64(age) > ticks
+    }
+
+    /// `isOld`: of the CPUs that have not passed a quiescent state it is known that they will not soon.
+    static func find(_ model: Target, _ cpus: [CPU], isOld: Bool) -> [Holder] {
         guard let nodes = try? model.variable("rcu_state")["node"], case .array(let array)? = try? nodes.strippedType,
             let count = array.count
         else { return [] }
@@ -82,7 +99,7 @@ enum RCUBlockers {
             guard let levels = try? model.variable("rcu_num_lvls").unsigned(),
                 (try? node["level"].unsigned()).map({ $0 &+ 1 }) == levels
             else { continue }
-            for mask in ["qsmask", "expmask"] { found += running(node, mask, cpus) }
+            found += running(node, "qsmask", cpus, isOld: isOld) + running(node, "expmask", cpus, isOld: false)
         }
         var seen: Set<VirtualAddress> = []
         return found.filter { seen.insert($0.task).inserted }
@@ -111,7 +128,7 @@ enum RCUBlockers {
     }
 
     /// The tasks on CPUs that have not passed a quiescent state. An idle one will be seen to be.
-    private static func running(_ node: Value, _ member: String, _ cpus: [CPU]) -> [Holder] {
+    private static func running(_ node: Value, _ member: String, _ cpus: [CPU], isOld: Bool) -> [Holder] {
         guard let mask = try? node[member].unsigned(), let low = try? node["grplo"].signed() else { return [] }
         return cpus.compactMap { cpu in
             let bit = Int64(cpu.number) &- low
@@ -121,7 +138,7 @@ enum RCUBlockers {
             let nesting = (try? task.value["rcu_read_lock_nesting"].signed()) ?? 0
             return Holder(
                 task: task.address, relation: nesting > 0 ? .holds : .obliged, isShared: true,
-                grade: nesting > 0 ? .derived : .possible,
+                grade: nesting > 0 || isOld ? .derived : .possible,
                 because: "runs on CPU \(cpu.number), which has not said that it left its read-side sections")
         }
     }
