@@ -245,7 +245,9 @@ struct MemorySources: Sendable {
         let members = ORCFormat.EntryMembers(types)
         // The first few thousand are enough to see how registers are numbered; for the layout rare ones count too.
         var count = 6 * 4096
-        if members == nil, header == nil, let start = address("__start_orc_unwind"), let end = address("__stop_orc_unwind") {
+        if members == nil, header == nil, let start = address("__start_orc_unwind"),
+            let end = address("__stop_orc_unwind")
+        {
             count = Int(clamping: min(end.distance(from: start), 1 << 25))
         }
         let entries = address("__start_orc_unwind").flatMap { try? space.read($0, count: count) }

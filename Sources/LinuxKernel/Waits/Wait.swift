@@ -66,7 +66,8 @@ protocol WaitSource: SendableMetatype {
 /// The ways to see that tasks wait, the surest first.
 enum WaitSources {
     static let all: [any WaitSource.Type] = [
-        FutexWaits.self, PIWaits.self, StackWaiters.self, WriterWaits.self, VMAWriterWaits.self, RTUnlistedWaits.self, SpinWaits.self,
+        FutexWaits.self, PIWaits.self, StackWaiters.self, WriterWaits.self, VMAWriterWaits.self, RTUnlistedWaits.self,
+        SpinWaits.self,
         CallWaits.self,
     ]
 }
