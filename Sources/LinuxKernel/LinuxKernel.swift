@@ -105,7 +105,7 @@ package final class LinuxKernel: Kernel {
         if let known = taskTable.withLock({ $0 }) { return known }
         let table: TaskTable
         do { table = try TaskTable(model) } catch {
-            throw Self.missingTypes(model).map { ValueError.absent($0) } ?? error
+            throw Self.missingTypes(model, error).map { ValueError.absent($0) } ?? error
         }
         taskTable.withLock { $0 = table }
         return table

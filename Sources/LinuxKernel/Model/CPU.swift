@@ -46,7 +46,7 @@ package struct CPUTable: Sendable {
             failure = nil
         } catch {
             cpus = []
-            failure = LinuxKernel.missingTypes(target) ?? "\(error)"
+            failure = LinuxKernel.missingTypes(target, error) ?? "\(error)"
         }
     }
 

@@ -22,8 +22,9 @@ extension LinuxKernel {
     /// `tainted_mask`; nil when it cannot be read.
     package var taint: UInt64? { try? Globals.word(model, "tainted_mask") }
 
-    /// What to do about types that nothing tells; nil when they are known.
-    static func missingTypes(_ target: Target) -> String? {
+    /// What to do about an error that comes of types that nothing tells; nil when it does not.
+    static func missingTypes(_ target: Target, _ error: any Error) -> String? {
+        guard case ValueError.noVariableType = error else { return nil }
         let task = (try? target.types.lookup(.structure, "task_struct")).flatMap { $0 }
         return task != nil ? nil : "the types of this kernel are unknown; its vmlinux tells them (-s FILE)"
     }

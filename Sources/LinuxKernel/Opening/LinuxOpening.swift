@@ -45,7 +45,7 @@ struct LinuxOpening {
         let modules: ModuleTable
         do { modules = try ModuleTable(base) } catch {
             journal.note("the modules cannot be listed: \(error)")
-            modules = ModuleTable(failure: LinuxKernel.missingTypes(base) ?? "\(error)")
+            modules = ModuleTable(failure: LinuxKernel.missingTypes(base, error) ?? "\(error)")
         }
         if !modules.modules.isEmpty { journal.note("\(modules.modules.count) modules on the list") }
         let orc = memory.orcFormat(base.symbols, base.types)
