@@ -92,9 +92,7 @@ final class StackWaiters: WaitSource {
     private func wait(_ task: Task, _ node: VirtualAddress) -> Wait? {
         for (number, shape) in shapes.enumerated() {
             let waiter = node.advanced(by: 0 &- shape.list)
-            guard (try? scene.kernel.model.space.word(waiter.advanced(by: shape.task))) == task.address.rawValue else {
-                continue
-            }
+            guard shape.function != nil || isWaiter(waiter, shape) else { continue }
             if let wait = wait(task, number, waiter) { return wait }
         }
         return nil
