@@ -82,20 +82,15 @@ private let bp = RegisterNumber(6)
             return ByteSlice(
                 words.flatMap { [8, 0, 0, 0, UInt8(truncatingIfNeeded: $0), UInt8($0 >> 8)] }, name: "entries")
         }
-        #expect(
-            ORCFormat.decide(members: nil, header: nil, entries: entries(0x0005, [0x0400, 0x0105, 0x0205])).format?
-                .layout == .end)
-        #expect(
-            ORCFormat.decide(members: nil, header: nil, entries: entries(0x0005, [0x0800, 0x0505, 0x0205])).format?
-                .layout == .signalAndEnd)
-        #expect(
-            ORCFormat.decide(members: nil, header: nil, entries: entries(0x0205, [0x0100, 0x0b05, 0x0405])).format?
-                .layout == .typed)
-        #expect(ORCFormat.decide(members: nil, header: nil, entries: entries(0x0705, [])).format == nil)
-        #expect(
-            ORCFormat.decide(members: nil, header: nil, entries: ByteSlice([8, 0, 0, 0, 5, 0], name: "one entry"))
-                .format == nil)
-        #expect(ORCFormat.decide(members: nil, header: nil, entries: .empty).format == nil)
+        func seen(_ entries: ByteSlice) -> ORCFormat? {
+            ORCFormat.decide(members: nil, header: nil, entries: entries).format
+        }
+        #expect(seen(entries(0x0005, [0x0400, 0x0105, 0x0205]))?.layout == .end)
+        #expect(seen(entries(0x0005, [0x0800, 0x0505, 0x0205]))?.layout == .signalAndEnd)
+        #expect(seen(entries(0x0205, [0x0100, 0x0b05, 0x0405]))?.layout == .typed)
+        #expect(seen(entries(0x0705, [])) == nil)
+        #expect(seen(ByteSlice([8, 0, 0, 0, 5, 0], name: "one entry")) == nil)
+        #expect(seen(.empty) == nil)
     }
 
     @Test func registersWereRenumberedIn7_1() throws {

@@ -14,7 +14,8 @@ extension LockClass {
         "percpu_rwsem", type: "percpu_rw_semaphore", .lock,
         calls: LockCalls(
             takes: ["percpu_down_write"], takesShared: ["__percpu_down_read"],
-            releases: ["percpu_up_write"],
+            // In 7.x the rarer way in which a reader gives it back is a call.
+            releases: ["percpu_up_write", "__percpu_up_read"],
             signals: ["percpu_up_write", LockSignal("rcuwait_wake_up", member: "writer")],
             inline: [
                 LockInline(effect: .addsPerCPU(1), action: .takes, isShared: true, member: "read_count"),

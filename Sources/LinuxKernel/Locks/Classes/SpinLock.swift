@@ -13,12 +13,15 @@ extension LockClass {
             takes: [
                 "_raw_spin_lock", "_raw_spin_lock_irqsave", "_raw_spin_lock_irq", "_raw_spin_lock_bh",
                 "_raw_spin_lock_nested", "_raw_spin_lock_irqsave_nested", "_raw_spin_lock_nest_lock",
+                // With interrupts off as long as any such lock is held (7.x, spin_lock_irq_disable).
+                "_raw_spin_lock_irq_disable",
                 // The run queue's lock is its first member.
-                "raw_spin_rq_lock_nested",
+                "raw_spin_rq_lock_nested", "_raw_spin_rq_lock_irqsave",
             ],
             tries: ["_raw_spin_trylock", "_raw_spin_trylock_bh", "raw_spin_rq_trylock"],
             releases: [
                 "_raw_spin_unlock", "_raw_spin_unlock_irqrestore", "_raw_spin_unlock_irq", "_raw_spin_unlock_bh",
+                "_raw_spin_unlock_irq_enable",
                 "raw_spin_rq_unlock",
             ],
             // queued_spin_unlock()
