@@ -221,7 +221,7 @@ struct RTLabTests {
 
     @Test(
         "Who has been found to wait for himself waits, although no list has him",
-        arguments: LabDumps.present(["hang-self-rt"]))
+        arguments: LabDumps.present(["hang-self-rt", "hang-self-6.12-rt"]))
     func itself(dump: String) throws {
         let model = try LockModel(try LabDumps.open(dump))
         let circle = try #require(WaitCycles(model).cycles.first)

@@ -28,20 +28,41 @@ struct RTUnlistedWaits: WaitSource {
             isInLock(task), let stack = try? scene.stacks.stack(of: task)
         else { return nil }
         let isSpinning = state.waitsForRTLock
-        for (index, frame) in stack.stack.frames.enumerated() {
+        let frames = stack.stack.frames
+        let recovered = scene.kernel.recover(stack)
+        for (index, frame) in frames.enumerated() {
             guard let name = SpinFunctions.name(frame, scene.kernel) else { return nil }
-            guard let found = kinds.kind(name, isSpinning: isSpinning) else {
-                if RTLockKinds.isWithin(name) { continue }
-                return nil
+            if let found = kinds.kind(name, isSpinning: isSpinning) {
+                guard let lock = argument(recovered, index) else { continue }
+                return wait(task, found.kind.lockClass, found.mode, lock, name)
             }
-            let argument = scene.kernel.model.machine.layout.arguments.first
-            guard found.kind.lockClass != .futex, let argument,
-                let value = scene.kernel.recover(stack).registerAtEntry(argument, of: index),
-                case .number(let number, width: 8) = value.content
-            else { continue }
-            return wait(task, found.kind.lockClass, found.mode, VirtualAddress(number), name)
+            guard RTLockKinds.isWithin(name), frames.indices.contains(index + 1) else { return nil }
+            // Who jumped on at his end has left no frame: the one that he jumped to was given the rt_mutex.
+            let jumped = recovered.jumps(index).lazy.compactMap { jump in
+                self.scene.kernel.model.symbols.symbol(covering: jump).flatMap { symbol in
+                    self.kinds.kind(symbol.name, isSpinning: isSpinning).map { (found: $0, name: symbol.name) }
+                }
+            }.first
+            guard let jumped else { continue }
+            let inner = (0...index).reversed().lazy.compactMap { number -> VirtualAddress? in
+                let isOwn = SpinFunctions.name(frames[number], self.scene.kernel).map { RTLockKinds.isOwn($0) }
+                return isOwn == true ? self.argument(recovered, number) : nil
+            }.first
+            guard let inner else { return nil }
+            return wait(
+                task, jumped.found.kind.lockClass, jumped.found.mode,
+                inner.advanced(by: 0 &- jumped.found.kind.offset), name)
         }
         return nil
+    }
+
+    /// The first argument that a function was given.
+    private func argument(_ recovered: StackRecovery, _ index: Int) -> VirtualAddress? {
+        guard let register = scene.kernel.model.machine.layout.arguments.first,
+            let value = recovered.registerAtEntry(register, of: index),
+            case .number(let number, width: 8) = value.content
+        else { return nil }
+        return VirtualAddress(number)
     }
 
     /// The lock has to say that it is taken: by readers for whom the task waits that has its rt_mutex, or by a task.
@@ -52,6 +73,8 @@ struct RTUnlistedWaits: WaitSource {
             kernel: scene.kernel, typeName: lockClass.typeName(in: scene.kernel), address: address
         ) { [scene] in scene.stackBases[$0] != nil }
         let state = lockClass.read(fields)
+        // The rt_mutex of a futex may lie within, but that waits elsewhere.
+        guard lockClass != .futex else { return nil }
         switch state.owner {
         case .readers:
             let inner = LockFields(model: scene.kernel.model, typeName: "rwbase_rt", address: address) { _ in true }
