@@ -136,6 +136,8 @@ final class StackWaiters: WaitSource {
         // Backwards: a long queue is joined at its end, and the head is what the first in it points back at.
         let back = walk(from: node, number, link: 8, counter: 0)
         var found: VirtualAddress?
+        // What is found holds for all nodes between which the links agree.
+        var alike = back.passed[..<back.agreed]
         switch back.end {
         case .place(let place) where back.agrees: found = place
         case .place, .nowhere:
@@ -143,9 +145,10 @@ final class StackWaiters: WaitSource {
             if case .place(let place) = forth.end, forth.agrees || forth.end == back.end { found = place }
         case .circle where back.agrees:
             found = firsts.place(of: back.passed.map { $0.advanced(by: 0 &- shape.list) }, task, shape)
+            alike = back.passed[...]
         case .circle: break
         }
-        for place in back.passed { places[number][place] = .some(found) }
+        for place in alike { places[number][place] = .some(found) }
         return found
     }
 
@@ -157,28 +160,42 @@ final class StackWaiters: WaitSource {
         case nowhere
     }
 
-    /// Follows one of the two links of the nodes. `agrees`: each node that was come to points back at the one before.
-    private func walk(from node: VirtualAddress, _ number: Int, link: UInt64, counter: UInt64)
-        -> (end: WalkEnd, agrees: Bool, passed: [VirtualAddress])
-    {
+    /// Where following one of the two links of the nodes led.
+    private struct Walked {
+        var end = WalkEnd.nowhere
+        /// The nodes that were come to.
+        var passed: [VirtualAddress] = []
+        /// How many of them were come to before two nodes disagreed about standing next to each other.
+        var agreed = 0
+        var agrees = true
+    }
+
+    private func walk(from node: VirtualAddress, _ number: Int, link: UInt64, counter: UInt64) -> Walked {
         let shape = shapes[number]
         let space = scene.kernel.model.space
         var here = node
-        var passed: [VirtualAddress] = []
-        var agrees = true
-        while passed.count < Self.mostNodes {
-            if let known = places[number][here] { return (known.map { .place($0) } ?? .nowhere, agrees, passed) }
-            if !isWaiter(here.advanced(by: 0 &- shape.list), shape) {
-                // Of a ring without head all are waiters.
-                return (shape.first == nil && here != node ? .place(here) : .nowhere, agrees, passed)
+        var walked = Walked()
+        while walked.passed.count < Self.mostNodes {
+            if let known = places[number][here] {
+                walked.end = known.map { .place($0) } ?? .nowhere
+                break
             }
-            passed.append(here)
+            guard isWaiter(here.advanced(by: 0 &- shape.list), shape) else {
+                // Of a ring without head all are waiters.
+                if shape.first == nil, here != node { walked.end = .place(here) }
+                break
+            }
+            walked.passed.append(here)
+            if walked.agrees { walked.agreed = walked.passed.count }
             guard let next = try? space.word(here.advanced(by: link)) else { break }
-            if (try? space.word(VirtualAddress(next).advanced(by: counter))) != here.rawValue { agrees = false }
+            if (try? space.word(VirtualAddress(next).advanced(by: counter))) != here.rawValue { walked.agrees = false }
             here = VirtualAddress(next)
-            if here == node { return (.circle, agrees, passed) }
+            if here == node {
+                walked.end = .circle
+                break
+            }
         }
-        return (.nowhere, agrees, passed)
+        return walked
     }
 
     private func isWaiter(_ waiter: VirtualAddress, _ shape: WaiterShape) -> Bool {
