@@ -79,7 +79,10 @@ package struct Sys: Stage {
         }
         let facts = kernel.facts
         var format = facts.format
-        if !facts.compression.isEmpty { format += ", pages: " + facts.compression.joined(separator: " ") }
+        // "none" alone goes without saying, and reads as if there were no pages.
+        if facts.compression.contains(where: { $0 != "none" }) {
+            format += ", pages: " + facts.compression.joined(separator: " ")
+        }
         add("dump_format", "DUMP", format, .text(format))
         add("dump_files", "FILES", facts.files.joined(separator: " "), .list(facts.files.map { .text($0) }))
         if let level = facts.dumpLevel {

@@ -15,7 +15,7 @@ extension LockClass {
             return LockState(
                 word: ("first", first),
                 text: count == 0
-                    ? "no call waits to be taken up" : "\(count) call\(count == 1 ? " waits" : "s wait") to be taken up"
+                    ? "not behind with its calls" : "\(count) call\(count == 1 ? "" : "s") behind"
             )
         })
 }
