@@ -43,8 +43,11 @@ struct HeldLocks {
 
     /// The locks taken and not released by the functions on a stack, innermost first. `followingCalls`: by helpers that
     /// these called as well, which costs more. `others`: of another table than that of locks.
-    func held(by stack: TaskStack, followingCalls: Bool, _ others: CallEffects? = nil) -> [Acquisition] {
-        let recovered = kernel.recover(stack)
+    /// `values`: of the stack, when somebody has them at hand.
+    func held(
+        by stack: TaskStack, _ values: StackRecovery? = nil, followingCalls: Bool, _ others: CallEffects? = nil
+    ) -> [Acquisition] {
+        let recovered = values ?? kernel.recover(stack)
         let frames = stack.stack.frames
         var found: [Acquisition] = []
         // What a function gave back before it waited, its caller has not: `__down` of a semaphore's own spinlock.

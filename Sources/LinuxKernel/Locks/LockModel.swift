@@ -386,8 +386,12 @@ package final class LockModel {
         guard !haveAllBeenVisited else { return }
         haveAllBeenVisited = true
         for task in byAddress.values where !obligations.hasConsidered(task) {
-            _ = held(by: task)
-            if let stack = try? stacks.stack(of: task) { obligations.consider(stack) }
+            guard let stack = try? stacks.stack(of: task) else { continue }
+            let recovered = kernel.recover(stack)
+            if acquisitions[task.address] == nil {
+                acquisitions[task.address] = held.held(by: stack, recovered, followingCalls: false)
+            }
+            obligations.consider(stack, recovered)
         }
     }
 

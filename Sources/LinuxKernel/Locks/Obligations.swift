@@ -72,10 +72,10 @@ final class Obligations {
 
     func hasConsidered(_ task: Task) -> Bool { considered.contains(task.address) }
 
-    /// A stack that somebody has at hand: unwinding it again costs as much as the rest.
-    func consider(_ stack: TaskStack) {
+    /// A stack that somebody has at hand, and what is known of its values: to find either again costs as much as the rest.
+    func consider(_ stack: TaskStack, _ values: StackRecovery? = nil) {
         guard considered.insert(stack.task.address).inserted else { return }
-        let recovered = kernel.recover(stack)
+        let recovered = values ?? kernel.recover(stack)
         for index in stack.stack.frames.indices {
             for ahead in recovered.ahead(inFrame: index, followingCalls: true, effects) where ahead.grade < .guess {
                 let object = Object(group: ahead.effect.group, address: ahead.object)
