@@ -196,16 +196,8 @@ extension TermTable {
         /// Terms are made of earlier ones: this ends. `depth` is for expressions that nobody evaluates.
         func depends(_ id: TermID, _ depth: Int) -> Bool {
             guard depth < 32 else { return false }
-            let inner: [TermID] =
-                switch self[id] {
-                case .constant, .frame, .entry, .incoming, .result, .joined: []
-                case .add(let term, _), .low(let term, _), .signed(let term, _), .negated(let term),
-                    .inverted(let term), .load(let term, _, _), .perCPULoad(let term, _, _):
-                    [term]
-                case .binary(_, let left, let right): [left, right]
-                }
             var does = false
-            for term in inner where depends(term, depth + 1) { does = true }
+            for term in operands(of: id) where depends(term, depth + 1) { does = true }
             switch self[id] {
             case .load(_, _, let place), .perCPULoad(_, _, let place): if places.contains(place) { does = true }
             default: break

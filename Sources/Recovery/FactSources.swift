@@ -71,19 +71,24 @@ extension TermTable {
         }
     }
 
+    /// The terms that a term is computed from directly.
+    func operands(of id: TermID) -> [TermID] {
+        switch self[id] {
+        case .constant, .frame, .entry, .incoming, .result, .joined: []
+        case .add(let term, _), .low(let term, _), .signed(let term, _), .negated(let term), .inverted(let term),
+            .load(let term, _, _), .perCPULoad(let term, _, _):
+            [term]
+        case .binary(_, let left, let right): [left, right]
+        }
+    }
+
     /// The terms and all that they are computed from.
     func parts(of terms: some Sequence<TermID>) -> Set<TermID> {
         var found: Set<TermID> = []
         var waiting = Array(terms)
         while let id = waiting.popLast() {
             guard found.insert(id).inserted else { continue }
-            switch self[id] {
-            case .constant, .frame, .entry, .incoming, .result, .joined: break
-            case .add(let term, _), .low(let term, _), .signed(let term, _), .negated(let term), .inverted(let term),
-                .load(let term, _, _), .perCPULoad(let term, _, _):
-                waiting.append(term)
-            case .binary(_, let left, let right): waiting += [left, right]
-            }
+            waiting += operands(of: id)
         }
         return found
     }

@@ -49,8 +49,8 @@ package struct ORCFormat: Sendable, Equatable {
 
     /// Decides from what is known: the members win, because back-ported layouts come without a header (RHEL 9.6);
     /// the header (20 bytes of SHA-1) then tells the register numbers, and alone it tells all. A header that is not
-    /// known leaves the numbers to `entries`, the table itself; so is the layout where there is neither. Nil, with the reason in `why`, when nothing is known or
-    /// all is something new. `addsAfterLoading` is the caller's to know.
+    /// known leaves the numbers to `entries`, the table itself; so is the layout where there is neither. Nil, with the
+    /// reason in `why`, when nothing is known or all is something new. `addsAfterLoading` is the caller's to know.
     package static func decide(
         members: EntryMembers?, header: ByteSlice?, entries: ByteSlice? = nil, addsAfterLoading: Bool = true
     ) -> (format: ORCFormat?, why: String) {
