@@ -15,16 +15,7 @@ struct RTLockTests {
     /// `isRT`: as with PREEMPT_RT; else as without.
     private static func types(isRT: Bool = true) -> TypeBuilder {
         var types = TypeBuilder()
-        types.structure("rb_node") {
-            $0.member("__rb_parent_color", "unsigned long")
-            $0.member("rb_right", "struct rb_node *")
-            $0.member("rb_left", "struct rb_node *")
-        }
-        types.structure("rb_root") { $0.member("rb_node", "struct rb_node *") }
-        types.structure("rb_root_cached") {
-            $0.member("rb_root", "struct rb_root")
-            $0.member("rb_leftmost", "struct rb_node *")
-        }
+        types.redBlackTrees()
         types.structure("task_struct") { $0.member("pid", "int") }
         types.structure("raw_spinlock") { $0.member("raw_lock", "unsigned int") }
         types.structure("atomic") { $0.member("counter", "int") }

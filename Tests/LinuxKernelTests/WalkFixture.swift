@@ -110,16 +110,7 @@ enum WalkFixture {
     }
 
     private static func trees(_ types: inout TypeBuilder) {
-        types.structure("rb_node") {
-            $0.member("__rb_parent_color", "unsigned long")
-            $0.member("rb_right", "struct rb_node *")
-            $0.member("rb_left", "struct rb_node *")
-        }
-        types.structure("rb_root") { $0.member("rb_node", "struct rb_node *") }
-        types.structure("rb_root_cached") {
-            $0.member("rb_root", "struct rb_root")
-            $0.member("rb_leftmost", "struct rb_node *")
-        }
+        types.redBlackTrees()
         types.structure("timerqueue_head") { $0.member("rb_root", "struct rb_root_cached") }
         types.structure("timerqueue_node") {
             $0.member("node", "struct rb_node")
@@ -185,6 +176,22 @@ enum WalkFixture {
                 $0.member("type", "unsigned char *")
                 $0.member("rectype", "char [1] *")
             }
+        }
+    }
+}
+
+extension TypeBuilder {
+    /// The nodes and roots of red-black trees (include/linux/rbtree_types.h).
+    mutating func redBlackTrees() {
+        structure("rb_node") {
+            $0.member("__rb_parent_color", "unsigned long")
+            $0.member("rb_right", "struct rb_node *")
+            $0.member("rb_left", "struct rb_node *")
+        }
+        structure("rb_root") { $0.member("rb_node", "struct rb_node *") }
+        structure("rb_root_cached") {
+            $0.member("rb_root", "struct rb_root")
+            $0.member("rb_leftmost", "struct rb_node *")
         }
     }
 }
